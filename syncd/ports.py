@@ -1,0 +1,235 @@
+"""The Protocols on one screen: what a channel is to the rest of the program, and the values that pass between them.
+
+A channel file turns a vendor's API into these few methods and raises nothing but `domain.errors`: `Retry` and
+`Throttled` (nothing happened), `OutcomeUnknown`, `AuthFailed`, `Rejected`, `Refused`, `BadSignature`, `Unverifiable`.
+"""
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+
+from syncd.domain.ids import Alias, EventId, Instant, LineId, ListingKey, OrderId, RemoteId, RemoteLocation
+from syncd.domain.listings import Reading, Span, WriteKind
+from syncd.domain.orders import Order
+
+Now = Callable[[], datetime]
+"""Wall time, aware, in UTC."""
+
+Cursor = Mapping[str, str]
+"""Where a channel's order reading stands; made and read by the channel file alone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What a channel kind can do; declared, never probed for."""
+
+    write: WriteKind
+    keeps_keys: bool
+    """A repeated idempotency key has one effect: a write in doubt is settled by sending it again."""
+    batch: int
+    """Listings per write call."""
+    has_locations: bool
+    has_webhooks: bool
+    orders_lag_seconds: float = 0.0
+    """The order list may lag by this: a list read at t reaches t - lag."""
+    lands_within_seconds: float = 0.0
+    """After an unanswered write: when it can no longer take effect."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """A verified delivery, not yet parsed: what identifies it and what is kept of its headers."""
+
+    key: str
+    """What identifies the delivery within its channel; a second one with this key is a repetition."""
+    event_id: EventId
+    topic: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """A record that we read ourselves; it is stored and parsed like a delivery.
+
+    The key says what was read (id, version, content), so that reading the same again stores nothing new.
+    """
+
+    key: str
+    topic: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrdersPage:
+    records: tuple[Record, ...]
+    cursor: Cursor
+    """Stored in the same transaction as the records."""
+    reached: Instant | None = None
+    """On the last page: up to when (channel's clock, lag taken off) its orders have now been read."""
+
+
+class Observation(NamedTuple):
+    """The channel says by itself what a listing shows; `units` None when it does not keep stock of it."""
+
+    remote_id: RemoteId
+    remote_location: RemoteLocation
+    units: int | None
+    at: Span
+
+
+class ItemChange(NamedTuple):
+    """The channel's catalogue changed: a new SKU text, tracking switched, or the item is gone."""
+
+    remote_id: RemoteId | None = None
+    alias: Alias | None = None
+    sku_text: str | None = None
+    tracked: bool | None = None
+    gone: bool = False
+    remote_location: RemoteLocation | None = None
+    """Only at this location, when given."""
+
+
+class Fault(NamedTuple):
+    """A part of a delivery that could not be used; the rest of it was."""
+
+    reason: str
+    order_id: OrderId | None = None
+    line_id: LineId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What a stored delivery says, in our terms."""
+
+    orders: tuple[Order, ...] = ()
+    """Whole orders or parts of them; merged into what is known."""
+    observations: tuple[Observation, ...] = ()
+    items: tuple[ItemChange, ...] = ()
+    fetch: tuple[OrderId, ...] = ()
+    """Orders that were only hinted at: to be read from the channel."""
+    fetched: tuple[OrderId, ...] = ()
+    """Orders whose full state this is, read from the channel on purpose."""
+    faults: tuple[Fault, ...] = ()
+    uninstalled: bool = False
+    """The channel withdrew our access."""
+    note: str = ""
+    """Why there is nothing to do, if so."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogueRow:
+    """An item of the channel at one of its locations; `units` None when the channel keeps no stock of it."""
+
+    remote_id: RemoteId
+    remote_location: RemoteLocation
+    alias: Alias | None
+    sku_text: str
+    title: str
+    units: int | None
+    committed: int
+    at: Span
+    active: bool = True
+    """False: the item is not stocked at the location and has to be activated before a write."""
+
+    @property
+    def reading(self) -> Reading | None:
+        return None if self.units is None else Reading(self.units, self.at)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteRow:
+    key: ListingKey
+    target: int
+    was: int
+    active: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteBatch:
+    """Rows that go out in one call under one stored idempotency key; repeated only as a whole and unchanged."""
+
+    idempotency_key: str
+    rows: tuple[WriteRow, ...]
+
+
+class Outcome(StrEnum):
+    CONFIRMED = "confirmed"
+    STALE = "stale"
+    """The compare was refused for this row; `reading` says what it shows instead, where known."""
+    UNTOUCHED = "untouched"
+    """Not executed, for no fault of its own: to be written again under a new key."""
+    REJECTED = "rejected"
+    GONE = "gone"
+    """The channel no longer knows the item or the location."""
+
+
+class RowOutcome(NamedTuple):
+    key: ListingKey
+    outcome: Outcome
+    at: Span | None = None
+    """When the write took force; for CONFIRMED."""
+    reason: str = ""
+    reading: Reading | None = None
+
+
+class ShopLocation(NamedTuple):
+    remote_location: RemoteLocation
+    name: str
+    active: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShopFacts:
+    """Who answers at the other end, learnt once after connecting."""
+
+    identity: str
+    locations: tuple[ShopLocation, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+class Tokens(NamedTuple):
+    """The limiter as operators see it."""
+
+    available: float
+    capacity: float
+    restore_per_second: float
+
+
+class Channel(Protocol):
+    """One configured shop. The first three are pure; the others talk to the vendor, at the vendor's rate."""
+
+    capabilities: Capabilities
+
+    def learn(self, facts: ShopFacts) -> None:
+        """Take over facts stored by an earlier run, so that deliveries can be verified before the first call."""
+
+    def verify(self, headers: Mapping[str, str], body: bytes) -> Delivery:
+        """Check the signature on the raw bytes, in constant time. Header names come in lower case."""
+
+    def parse(self, topic: str, headers: Mapping[str, str], body: bytes) -> Facts: ...
+
+    def tokens(self) -> Tokens: ...
+
+    async def connect(self) -> ShopFacts:
+        """Prove the credentials and learn who answers."""
+
+    async def subscribe(self, address: str) -> Sequence[str]:
+        """Make sure that every needed webhook goes to `address`; returns the topics that had to be created."""
+
+    def poll_orders(self, cursor: Cursor | None) -> AsyncIterator[OrdersPage]:
+        """Read orders changed since the cursor, with overlap; without one, every order still open."""
+
+    async def fetch_orders(self, order_ids: Sequence[OrderId]) -> Sequence[Record]: ...
+
+    def read_catalogue(self) -> AsyncIterator[Sequence[CatalogueRow]]:
+        """Every item at every mapped location, in batches."""
+
+    async def read_levels(self, keys: Sequence[ListingKey]) -> Sequence[CatalogueRow]:
+        """The same for some listings, read uncached now; a listing that is gone is absent from the answer."""
+
+    async def write(self, batch: WriteBatch) -> Sequence[RowOutcome]:
+        """Send one batch and say what became of each row."""
+
+    async def close(self) -> None: ...
