@@ -52,7 +52,8 @@ Effect = tuple[Instant, int]
 class Account:
     base: Reading | None = None
     effects: tuple[Effect, ...] = ()
-    """The channel's own effects dated inside or after the base's as-of, oldest first, one per instant."""
+    """The channel's own effects dated inside or after the base's as-of, oldest first: for an instant at most one fall
+    and one rise, never their sum, since a reading of that instant may lie between them."""
     written: int = 0
     """Our confirmed relative writes and compare-and-sets since the base, as differences."""
     write: Write | None = None
@@ -76,9 +77,7 @@ class Account:
     @property
     def open(self) -> bool:
         """An effect lies inside the base's as-of: nobody knows whether the base has it."""
-        return self.base is not None and any(
-            self.base.at.earliest <= at <= self.base.at.latest for at, _ in self.effects
-        )
+        return self.base is not None and any(_within(at, self.base.at) for at, _ in self.effects)
 
 
 class Seen(StrEnum):
@@ -100,13 +99,17 @@ class Verdict(NamedTuple):
 
 
 def own_effects(account: Account, steps: list[Effect]) -> Account:
-    """Enter the channel's own effects (an order's dated steps, corrections included)."""
-    merged = dict(account.effects)
+    """Enter the channel's own effects (an order's dated steps, corrections included).
+
+    A step of zero says that something went and came back at that instant.
+    """
+    merged = {(at, delta > 0): delta for at, delta in account.effects}
     for at, delta in steps:
         if account.base is None or at >= account.base.at.earliest:
-            merged[at] = merged.get(at, 0) + delta
-    kept = tuple(sorted((at, delta) for at, delta in merged.items() if delta))
-    return _answered(replace(account, effects=kept))
+            merged[at, delta > 0] = merged.get((at, delta > 0), 0) + delta
+    kept = tuple(sorted((at, delta) for (at, _), delta in merged.items()))
+    account = replace(account, effects=kept)
+    return replace(account, asked=True) if account.open else _answered(account)
 
 
 def hear(account: Account, event: Reading) -> Verdict:
@@ -119,7 +122,7 @@ def hear(account: Account, event: Reading) -> Verdict:
         return Verdict(replace(account, asked=True), Seen.UNDECIDED)
     if _stale(account, event) or account.base is None:
         return Verdict(account, Seen.VOID)
-    if _explained(account, event):
+    if _agrees(account, event):
         return Verdict(account, Seen.AGREES, event.units, account.expected)
     if account.reading is None or account.reading.at.latest <= event.at.latest:
         account = replace(account, reading=event)
@@ -138,7 +141,7 @@ def observe(account: Account, reading: Reading) -> Verdict:
     if _tied(account, reading):
         return Verdict(replace(account, asked=True), Seen.UNDECIDED)
     now = _brought_to_now(account, reading)
-    if now == account.expected:
+    if _agrees(account, reading):
         return Verdict(replace(account, refused=None), Seen.AGREES, now, account.expected)
     return Verdict(replace(account, asked=True), Seen.DIFFERS, now, account.expected)
 
@@ -158,7 +161,7 @@ def cover(account: Account, reached: Instant, *, settle: Instant = 0) -> Verdict
         return Verdict(replace(account, asked=True), Seen.UNDECIDED)
     now = _brought_to_now(account, reading)
     expected = account.expected
-    if now == expected or expected is None:
+    if expected is None or _agrees(account, reading):
         return Verdict(_rebased(account, reading), Seen.AGREES, now, expected)
     since = account.differs_since if account.differs_since is not None else reading.at.earliest
     if reading.at.earliest - since < settle:
@@ -237,10 +240,12 @@ def confirm(account: Account, kind: WriteKind, at: Span) -> Account:
     write = account.write
     if write is None:
         return account
-    account = replace(account, write=None, written_at=at, asked=False, differs_since=None, refused=None)
+    account = replace(account, write=None, written_at=at, differs_since=None, refused=None)
     if kind is WriteKind.ABSOLUTE:
-        return _rebased(account, Reading(write.target, at))
-    return replace(account, written=account.written + write.step)
+        account = _rebased(account, Reading(write.target, at))
+    else:
+        account = replace(account, written=account.written + write.step)
+    return replace(account, asked=account.open)
 
 
 def refuse(account: Account) -> Account:
@@ -298,25 +303,37 @@ def _tied(account: Account, reading: Reading) -> bool:
     """The reading's as-of overlaps our last write, or an effect lies inside it: it decides nothing."""
     if account.written_at is not None and reading.at.earliest <= account.written_at.latest:
         return True
-    return any(reading.at.earliest <= at <= reading.at.latest for at, _ in account.effects)
+    return any(_within(at, reading.at) for at, _ in account.effects)
 
 
-def _explained(account: Account, event: Reading) -> bool:
-    """Is there an order of the effects within the event's tick that leads from its figure to `expected`?"""
+def _agrees(account: Account, reading: Reading) -> bool:
+    """Is there an order of the effects inside either as-of that leads from the reading's figure to `expected`?
+
+    Below zero counts as zero: a channel may stop at zero while its orders go on.
+    """
     expected = account.expected
-    if expected is None:
+    if account.base is None or expected is None:
         return False
-    now = _brought_to_now(account, event)
-    inside = [delta for at, delta in account.effects if event.at.earliest <= at <= event.at.latest]
-    falls, rises = sum(d for d in inside if d < 0), sum(d for d in inside if d > 0)
-    return now + falls <= expected <= now + rises
+    lowest, highest = _range(expected, account, account.base.at)
+    seen_lowest, seen_highest = _range(_brought_to_now(account, reading), account, reading.at)
+    return max(lowest, 0) <= max(seen_highest, 0) and max(seen_lowest, 0) <= max(highest, 0)
+
+
+def _range(units: int, account: Account, at: Span) -> tuple[int, int]:
+    """What a figure may come to, with some, none or all of the effects inside its as-of."""
+    inside = [delta for instant, delta in account.effects if _within(instant, at)]
+    return units + sum(d for d in inside if d < 0), units + sum(d for d in inside if d > 0)
+
+
+def _within(at: Instant, span: Span) -> bool:
+    return span.earliest <= at <= span.latest
 
 
 def _answered(account: Account) -> Account:
     """Drop a question that came from a stock event, once the orders that came after it explain it."""
     if not account.asked or account.reading is None or account.refused is not None or account.differs_since is not None:
         return account
-    if account.write is not None or not _explained(account, account.reading):
+    if account.write is not None or not _agrees(account, account.reading):
         return account
     return replace(account, asked=False, reading=None)
 
