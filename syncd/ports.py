@@ -7,12 +7,14 @@ A channel file turns a vendor's API into these few methods and raises nothing bu
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from syncd.domain.ids import Alias, EventId, Instant, LineId, ListingKey, OrderId, RemoteId, RemoteLocation
 from syncd.domain.listings import Reading, Span, WriteKind
 from syncd.domain.orders import Order
+from syncd.domain.writes import Outcome as Outcome
+from syncd.domain.writes import RowOutcome as RowOutcome
+from syncd.domain.writes import WriteRow as WriteRow
 
 Now = Callable[[], datetime]
 """Wall time, aware, in UTC."""
@@ -139,39 +141,11 @@ class CatalogueRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WriteRow:
-    key: ListingKey
-    target: int
-    was: int
-    active: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class WriteBatch:
     """Rows that go out in one call under one stored idempotency key; repeated only as a whole and unchanged."""
 
     idempotency_key: str
     rows: tuple[WriteRow, ...]
-
-
-class Outcome(StrEnum):
-    CONFIRMED = "confirmed"
-    STALE = "stale"
-    """The compare was refused for this row; `reading` says what it shows instead, where known."""
-    UNTOUCHED = "untouched"
-    """Not executed, for no fault of its own: to be written again under a new key."""
-    REJECTED = "rejected"
-    GONE = "gone"
-    """The channel no longer knows the item or the location."""
-
-
-class RowOutcome(NamedTuple):
-    key: ListingKey
-    outcome: Outcome
-    at: Span | None = None
-    """When the write took force; for CONFIRMED."""
-    reason: str = ""
-    reading: Reading | None = None
 
 
 class ShopLocation(NamedTuple):

@@ -1,4 +1,4 @@
-"""From what was heard of an order to ledger entries: merge, bind its lines to our SKUs and locations, book the difference."""
+"""From what was heard of an order to ledger entries: merge it, bind its lines to our SKUs, book the difference."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -39,9 +39,15 @@ def book_order(books: Books, channel: ChannelId, arrived: Order, event_id: Event
     if order == known:
         return
     books.orders[key] = order
+    books.order_events[key] = event_id
     books.changed_orders.add(key)
     _book_difference(books, key, known, order, event_id)
     _tell_listings(books, channel, known, order)
+
+
+def rebook(books: Books, key: OrderKey) -> None:
+    """Book again an order that is known, after its lines' items have been linked."""
+    book_order(books, key.channel, books.orders[key], books.order_events[key])
 
 
 def is_unbound(order: Order) -> bool:
@@ -127,10 +133,10 @@ def _first_with(books: Books, sku: Sku, ours: tuple[LocationId, ...], units: int
 
 
 def _counted(books: Books, order: Order, channel: ChannelId, known: Order | None) -> Order:
-    """Mark what happened before the count that is believed: those units left, or came back, before they were counted."""
+    """Mark what happened before the count that is believed: those units moved before they were counted."""
     if not order.fulfilments and not order.refunds and order.cancelled_at is None:
         return order
-    heard = {part.part_id for part in dated_parts(known)} if known is not None and known.lines else set()
+    heard = {p.part_id for p in dated_parts(known) if p.line_id in known.bindings} if known is not None else set()
     before_count = set()
     for part in dated_parts(order):
         if part.part_id in heard or part.part_id in order.in_count:

@@ -9,15 +9,40 @@ from dataclasses import dataclass, field, replace
 
 from syncd.domain.conflicts import Conflict, Resolution
 from syncd.domain.errors import InvariantBroken
-from syncd.domain.ids import Alias, ChannelId, Instant, LevelKey, LineId, ListingKey, LocationId, OrderKey, Sku
+from syncd.domain.ids import (
+    Alias,
+    ChannelId,
+    EventId,
+    Instant,
+    LevelKey,
+    LineId,
+    ListingKey,
+    LocationId,
+    OrderKey,
+    RemoteId,
+    Sku,
+)
 from syncd.domain.ledger import Cause, Entry
 from syncd.domain.listings import Account
 from syncd.domain.orders import Order
 from syncd.domain.policy import Override, Policy, layered
 from syncd.domain.quantities import Level, Quantity
 from syncd.domain.setup import Setup
+from syncd.domain.writes import SentWrite
 
 NO_LEVEL = Level()
+
+
+@dataclass(slots=True)
+class Need:
+    """What a group of changes is about, so that it can be loaded first."""
+
+    orders: set[OrderKey] = field(default_factory=set)
+    aliases: set[tuple[ChannelId, Alias]] = field(default_factory=set)
+    items: set[tuple[ChannelId, RemoteId]] = field(default_factory=set)
+    skus: set[Sku] = field(default_factory=set)
+    new_skus: set[Sku] = field(default_factory=set)
+    """SKUs that may have to be created: whether they exist is looked up too."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -41,6 +66,16 @@ class Listing:
     observed: int | None = None
     observed_at: Instant | None = None
     write_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audited:
+    """A change that a person made."""
+
+    actor: str
+    action: str
+    target: str
+    reason: str = ""
 
 
 @dataclass(slots=True)
@@ -70,16 +105,24 @@ class Books:
     known_skus: set[Sku] = field(default_factory=set)
     blocked_channels: frozenset[ChannelId] = frozenset()
 
+    order_events: dict[OrderKey, EventId] = field(default_factory=dict)
+    """The delivery that last changed each order."""
+
     entries: list[Entry] = field(default_factory=list)
     new_skus: set[Sku] = field(default_factory=set)
     changed_orders: set[OrderKey] = field(default_factory=set)
     changed_levels: set[LevelKey] = field(default_factory=set)
     changed_listings: set[ListingKey] = field(default_factory=set)
     touched_skus: set[Sku] = field(default_factory=set)
+    changed_overrides: set[tuple[str, Sku]] = field(default_factory=set)
     commitments: dict[CommitmentKey, Committed] = field(default_factory=dict)
     conflicts: list[Conflict | Resolution] = field(default_factory=list)
     wanted: set[OrderKey] = field(default_factory=set)
     read: set[OrderKey] = field(default_factory=set)
+    begun: list[SentWrite] = field(default_factory=list)
+    doubted: list[int] = field(default_factory=list)
+    ended: list[int] = field(default_factory=list)
+    audits: list[Audited] = field(default_factory=list)
     unknown_items: set[ChannelId] = field(default_factory=set)
     """Channels whose orders name items that no catalogue reading has shown yet."""
 
@@ -140,6 +183,7 @@ class Books:
 
     def set_override(self, channel: str, sku: Sku, override: Override) -> None:
         self.overrides[channel, sku] = override
+        self.changed_overrides.add((channel, sku))
         self._policies.clear()
         self.touched_skus.add(sku)
 

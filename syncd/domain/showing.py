@@ -114,7 +114,7 @@ def cover(
 def settle_drift(books: Books, listing: Listing, how: str) -> None:
     listing.drifting, listing.held = False, ""
     books.changed_listings.add(listing.key)
-    books.conflicts.append(Resolution(ConflictKind.DRIFT, listing_subject(listing.key), how))
+    books.conflicts.append(Resolution(kind=ConflictKind.DRIFT, subject=listing_subject(listing.key), how=how))
 
 
 def confirmed(books: Books, listing: Listing) -> None:

@@ -90,6 +90,7 @@ CREATE TABLE orders (
     placed_at  bigint,                       -- ms, the channel's clock; null while only parts are known
     updated_at bigint   NOT NULL,
     unbound    boolean  NOT NULL,            -- has a line whose SKU is not known yet
+    event_id   text     NOT NULL,            -- the delivery that last changed it
     record     jsonb    NOT NULL,
     PRIMARY KEY (channel, order_id)
 ) WITH (fillfactor = 80);
@@ -134,6 +135,7 @@ CREATE TABLE listings (
     held            text     NOT NULL DEFAULT '',   -- why a person is asked first
     rejected        text     NOT NULL DEFAULT '',   -- why the channel refused the last write
     drifting        boolean  NOT NULL DEFAULT false,
+    asked           boolean  NOT NULL DEFAULT false, -- a question or a reading is open
     account         text     NOT NULL,
     desired         bigint,
     expected        bigint,

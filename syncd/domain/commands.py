@@ -1,0 +1,281 @@
+"""What people and actors ask of the books; each says what it needs and is applied in a group like any delivery.
+
+A command either raises `InvalidChange` before it has touched anything, or does the whole of what it says.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from syncd.domain.booking import SYNCD, line_subject, rebook
+from syncd.domain.books import Audited, Books, Listing, Need
+from syncd.domain.conflicts import Conflict, ConflictKind, Resolution, listing_subject
+from syncd.domain.errors import InvalidChange, NotFound
+from syncd.domain.ids import ChannelId, Instant, LevelKey, LocationId, OrderKey, RemoteId, Sku
+from syncd.domain.ledger import Cause
+from syncd.domain.policy import Override
+from syncd.domain.quantities import Level, Quantity
+from syncd.domain.showing import adopt, settle_drift
+
+R_co = TypeVar("R_co", covariant=True)
+
+
+class Command(Protocol[R_co]):
+    def need(self) -> Need: ...
+
+    def apply(self, books: Books) -> R_co: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetCount:
+    """A physical count of one SKU at one location."""
+
+    key: LevelKey
+    on_hand: int
+    reason: str
+    actor: str
+
+    def need(self) -> Need:
+        return Need(skus={self.key.sku}, new_skus={self.key.sku})
+
+    def apply(self, books: Books) -> Level:
+        refuse_foreign(books, self.key.location)
+        books.create_sku(self.key.sku)
+        books.set_count(self.key, self.on_hand, books.now, self.reason, Cause(actor=self.actor))
+        books.audits.append(_audit(self.actor, "stock.set", self.key, f"{self.on_hand}: {self.reason}"))
+        return books.level(self.key)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdjustStock:
+    """Units came or went; `by` may be negative."""
+
+    key: LevelKey
+    by: int
+    reason: str
+    actor: str
+
+    def need(self) -> Need:
+        return Need(skus={self.key.sku}, new_skus={self.key.sku})
+
+    def apply(self, books: Books) -> Level:
+        refuse_foreign(books, self.key.location)
+        if self.key.sku not in books.known_skus:
+            raise NotFound(f"there is no SKU {self.key.sku}; `stock set` or `stock import` creates one")
+        books.adjust(self.key, Quantity.ON_HAND, self.by, self.reason, Cause(actor=self.actor))
+        books.audits.append(_audit(self.actor, "stock.adjust", self.key, f"{self.by:+d}: {self.reason}"))
+        return books.level(self.key)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetCounts:
+    """Many counts with one as-of and one reason, as a file brings them."""
+
+    counts: Sequence[tuple[LevelKey, int]]
+    as_of: Instant
+    reason: str
+    actor: str
+
+    def need(self) -> Need:
+        skus = {key.sku for key, _ in self.counts}
+        return Need(skus=skus, new_skus=skus)
+
+    def apply(self, books: Books) -> int:
+        changed = 0
+        for key, on_hand in self.counts:
+            changed += bool(books.set_count(key, on_hand, self.as_of, self.reason, Cause(actor=self.actor)))
+        return changed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """A person says which SKU an item of a channel is."""
+
+    channel: ChannelId
+    remote_id: RemoteId
+    sku: Sku
+    actor: str
+    waiting: frozenset[OrderKey] = frozenset()
+    """Orders of the channel with lines that could not be bound yet."""
+
+    def need(self) -> Need:
+        return Need(
+            items={(self.channel, self.remote_id)}, skus={self.sku}, new_skus={self.sku}, orders=set(self.waiting)
+        )
+
+    def apply(self, books: Books) -> int:
+        if self.sku not in books.known_skus:
+            raise NotFound(f"there is no SKU {self.sku}; `stock set` or `stock import` creates one")
+        found = item_listings(books, self.channel, self.remote_id)
+        if not found:
+            raise NotFound(f"{self.channel} has no item {self.remote_id}; see `listings list`")
+        link(books, found, self.sku, self.actor)
+        books.audits.append(_audited(self.actor, "listing.link", f"{self.channel} {self.remote_id}", self.sku))
+        rebook_waiting(books, self.waiting)
+        return len(found)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unlink:
+    """The item is none of our SKUs; orders that were booked through the link keep what they booked."""
+
+    channel: ChannelId
+    remote_id: RemoteId
+    actor: str
+
+    def need(self) -> Need:
+        return Need(items={(self.channel, self.remote_id)})
+
+    def apply(self, books: Books) -> int:
+        found = item_listings(books, self.channel, self.remote_id)
+        if not found:
+            raise NotFound(f"{self.channel} has no item {self.remote_id}; see `listings list`")
+        for listing in found:
+            if listing.account.write is not None:
+                raise InvalidChange(f"{self.remote_id} has a write in flight; try again in a moment")
+        for listing in found:
+            books.relink(listing, None, "nobody")
+            unmapped(books, listing, f"unlinked by {self.actor}")
+        books.audits.append(_audited(self.actor, "listing.unlink", f"{self.channel} {self.remote_id}"))
+        return len(found)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkBySku:
+    """Link items whose SKU text names exactly one SKU of ours and one item of the channel; ask about the others."""
+
+    channel: ChannelId
+    pairs: Sequence[tuple[RemoteId, Sku]]
+    puzzles: Sequence[tuple[RemoteId, str]] = ()
+    """Items that cannot be linked, each with the reason."""
+    waiting: frozenset[OrderKey] = frozenset()
+
+    def need(self) -> Need:
+        items = {(self.channel, remote_id) for remote_id, _ in (*self.pairs, *self.puzzles)}
+        return Need(items=items, skus={sku for _, sku in self.pairs}, orders=set(self.waiting))
+
+    def apply(self, books: Books) -> int:
+        for remote_id, sku in self.pairs:
+            link(books, item_listings(books, self.channel, remote_id), sku, SYNCD)
+        for remote_id, why in self.puzzles:
+            for listing in item_listings(books, self.channel, remote_id):
+                if listing.sku is None:
+                    unmapped(books, listing, why)
+        rebook_waiting(books, self.waiting)
+        return len(self.pairs)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetPolicy:
+    """One layer of policy for one SKU, on one channel or ('') on all."""
+
+    channel: str
+    sku: Sku
+    override: Override
+    actor: str
+
+    def need(self) -> Need:
+        return Need(skus={self.sku}, new_skus={self.sku})
+
+    def apply(self, books: Books) -> None:
+        if self.sku not in books.known_skus:
+            raise NotFound(f"there is no SKU {self.sku}")
+        books.set_override(self.channel, self.sku, self.override)
+        books.audits.append(_audited(self.actor, "policy.set", f"{self.channel or 'every channel'} {self.sku}"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecideDrift:
+    """A person's word on a listing that drifted: overwrite what the channel shows, or take it over."""
+
+    channel: ChannelId
+    remote_id: RemoteId
+    remote_location: str
+    take_over: bool
+    difference: int
+    actor: str
+
+    def need(self) -> Need:
+        return Need(items={(self.channel, self.remote_id)})
+
+    def apply(self, books: Books) -> None:
+        for listing in item_listings(books, self.channel, self.remote_id):
+            if listing.key.remote_location != self.remote_location:
+                continue
+            if self.take_over:
+                adopt(books, listing, self.difference, "drift_adopted")
+            settle_drift(books, listing, f"{'taken over' if self.take_over else 'overwritten'} by {self.actor}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refresh:
+    """Compute anew what the listings of some SKUs should show, after the configuration or a block changed."""
+
+    skus: frozenset[Sku]
+
+    def need(self) -> Need:
+        return Need(skus=set(self.skus))
+
+    def apply(self, books: Books) -> None:
+        books.touched_skus |= self.skus
+
+
+def refuse_foreign(books: Books, location: LocationId) -> None:
+    """Counts are entered only where syncd is the authority."""
+    if location not in books.setup.locations:
+        known = ", ".join(books.setup.locations) or "none"
+        raise NotFound(f"there is no location {location}; the configuration has: {known}")
+    owner = books.setup.authority.get(location)
+    if owner is not None:
+        raise InvalidChange(f"the stock at {location} is {owner}'s to say; change it there")
+
+
+def item_listings(books: Books, channel: ChannelId, remote_id: RemoteId) -> list[Listing]:
+    return [row for key, row in books.listings.items() if key.channel == channel and key.remote_id == remote_id]
+
+
+def link(books: Books, found: Sequence[Listing], sku: Sku, by: str) -> None:
+    for listing in found:
+        if listing.sku != sku:
+            books.relink(listing, sku, by)
+        how = f"linked to {sku} by {by}"
+        subject = listing_subject(listing.key)
+        books.conflicts.append(Resolution(kind=ConflictKind.UNMAPPED, subject=subject, how=how))
+
+
+def unmapped(books: Books, listing: Listing, why: str) -> None:
+    facts = {
+        "remote_id": listing.key.remote_id,
+        "remote_location": listing.key.remote_location,
+        "sku_text": listing.sku_text,
+        "title": listing.title,
+        "why": why,
+        "what_to_do": f"syncd listings link {listing.key.channel} {listing.key.remote_id} SKU",
+    }
+    subject = listing_subject(listing.key)
+    books.conflicts.append(
+        Conflict(kind=ConflictKind.UNMAPPED, subject=subject, channel=listing.key.channel, facts=facts)
+    )
+
+
+def rebook_waiting(books: Books, waiting: frozenset[OrderKey]) -> None:
+    """Book the lines that waited for a link, and close the questions about those that are bound now."""
+    for key in sorted(waiting):
+        if key not in books.orders:
+            continue
+        rebook(books, key)
+        order = books.orders[key]
+        for line in order.lines.values():
+            if line.line_id in order.bindings:
+                subject = line_subject(key.channel, line)
+                books.conflicts.append(
+                    Resolution(kind=ConflictKind.UNMAPPED, subject=subject, how="the item is linked now")
+                )
+
+
+def _audit(actor: str, action: str, key: LevelKey, reason: str) -> Audited:
+    return _audited(actor, action, f"{key.sku} at {key.location}", reason)
+
+
+def _audited(actor: str, action: str, target: str, reason: str = "") -> Audited:
+    return Audited(actor=actor, action=action, target=target, reason=reason)

@@ -1,0 +1,136 @@
+-- name: load_orders
+-- The records of some orders, by channel and order id.
+SELECT o.channel, o.order_id, o.name, o.placed_at, o.updated_at, o.event_id, o.record::text AS record
+FROM unnest($1::text[], $2::text[]) AS k (channel, order_id)
+JOIN orders o USING (channel, order_id);
+
+-- name: load_listings
+-- Every listing of the SKUs that some items (by alias or remote id) or SKUs name, and those items' own listings.
+WITH named AS (
+    SELECT l.channel, l.remote_id, l.remote_location, l.sku
+    FROM unnest($1::text[], $2::text[]) AS k (channel, alias) JOIN listings l USING (channel, alias)
+    UNION
+    SELECT l.channel, l.remote_id, l.remote_location, l.sku
+    FROM unnest($3::text[], $4::text[]) AS k (channel, remote_id) JOIN listings l USING (channel, remote_id)
+), touched AS (
+    SELECT sku FROM named WHERE sku IS NOT NULL UNION SELECT unnest($5::text[])
+)
+SELECT l.* FROM touched t JOIN listings l USING (sku)
+UNION ALL
+SELECT l.* FROM named n JOIN listings l USING (channel, remote_id, remote_location) WHERE l.sku IS NULL;
+
+-- name: load_levels
+-- The levels of some SKUs at every location.
+SELECT sku, location, on_hand, committed, unavailable, incoming, counted_at FROM levels WHERE sku = ANY ($1::text[]);
+
+-- name: load_policies
+-- What is said for some SKUs, for one channel or ('') for all.
+SELECT channel, sku, override FROM policies WHERE sku = ANY ($1::text[]);
+
+-- name: known_skus
+-- Which of these SKUs exist.
+SELECT sku FROM skus WHERE sku = ANY ($1::text[]);
+
+-- name: unlinked_named
+-- Listings without a SKU whose text on the channel is one of these.
+SELECT channel, remote_id FROM listings WHERE sku IS NULL AND sku_text = ANY ($1::text[]);
+
+-- name: unbound_orders
+-- Orders of a channel with lines whose SKU was not known.
+SELECT order_id FROM orders WHERE channel = $1 AND unbound;
+
+-- name: last_numbers
+-- Where the ledger, the writes and the applied mark stand.
+SELECT (SELECT coalesce(max(seq), 0) FROM ledger WHERE partition = 0) AS seq,
+       (SELECT coalesce(max(id), 0) FROM writes) AS write_id,
+       (SELECT through FROM inbox_applied WHERE writer = 1) AS through,
+       EXISTS (SELECT FROM policies) AS policies;
+
+-- name: commit_group
+-- Everything that a group of changes did to the books, in one statement.
+WITH entered AS (
+    INSERT INTO ledger (seq, sku, location, quantity, delta, balance, reason, channel, event_id, order_id, line_id,
+                        actor, recorded_at)
+    SELECT seq, sku, location, quantity, delta, balance, reason, channel, event_id, order_id, line_id, actor, $1
+    FROM unnest($2::bigint[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::text[], $9::text[],
+                $10::text[], $11::text[], $12::text[], $13::text[])
+         AS e (seq, sku, location, quantity, delta, balance, reason, channel, event_id, order_id, line_id, actor)
+), created AS (
+    INSERT INTO skus (sku, created_at) SELECT sku, $1 FROM unnest($14::text[]) AS s (sku) ON CONFLICT DO NOTHING
+), levelled AS (
+    INSERT INTO levels AS l (sku, location, on_hand, committed, unavailable, incoming, counted_at)
+    SELECT * FROM unnest($15::text[], $16::text[], $17::bigint[], $18::bigint[], $19::bigint[], $20::bigint[],
+                         $21::bigint[])
+    ON CONFLICT (sku, location) DO UPDATE
+    SET on_hand = excluded.on_hand, committed = excluded.committed, unavailable = excluded.unavailable,
+        incoming = excluded.incoming, counted_at = excluded.counted_at
+), ordered AS (
+    INSERT INTO orders AS o (channel, order_id, name, placed_at, updated_at, unbound, event_id, record)
+    SELECT channel, order_id, name, placed_at, updated_at, unbound, event_id, record::jsonb
+    FROM unnest($22::text[], $23::text[], $24::text[], $25::bigint[], $26::bigint[], $27::boolean[], $28::text[],
+                $29::text[]) AS n (channel, order_id, name, placed_at, updated_at, unbound, event_id, record)
+    ON CONFLICT (channel, order_id) DO UPDATE
+    SET name = excluded.name, placed_at = excluded.placed_at, updated_at = excluded.updated_at,
+        unbound = excluded.unbound, event_id = excluded.event_id, record = excluded.record
+), holding AS (
+    SELECT * FROM unnest($30::text[], $31::text[], $32::text[], $33::text[], $34::text[], $35::bigint[], $36::bigint[])
+         AS h (channel, order_id, line_id, location, sku, units, placed_at)
+), held AS (
+    INSERT INTO commitments AS c (channel, order_id, line_id, location, sku, units, placed_at)
+    SELECT * FROM holding WHERE units <> 0
+    ON CONFLICT (channel, order_id, line_id, location) DO UPDATE
+    SET sku = excluded.sku, units = excluded.units, placed_at = excluded.placed_at
+), released AS (
+    DELETE FROM commitments c USING holding h
+    WHERE h.units = 0 AND c.channel = h.channel AND c.order_id = h.order_id AND c.line_id = h.line_id
+      AND c.location = h.location
+), wanted AS (
+    INSERT INTO wanted_orders (channel, order_id, since)
+    SELECT channel, order_id, $1 FROM unnest($37::text[], $38::text[]) AS w (channel, order_id) ON CONFLICT DO NOTHING
+), listed AS (
+    INSERT INTO listings AS l (channel, remote_id, remote_location, alias, sku_text, title, tracked, active, sku,
+                               linked_by, paused, held, rejected, drifting, asked, account, desired, expected, state,
+                               observed, observed_at, write_id)
+    SELECT * FROM unnest($39::text[], $40::text[], $41::text[], $42::text[], $43::text[], $44::text[], $45::boolean[],
+                         $46::boolean[], $47::text[], $48::text[], $49::boolean[], $50::text[], $51::text[],
+                         $52::boolean[], $53::boolean[], $54::text[], $55::bigint[], $56::bigint[], $57::text[], $58::bigint[],
+                         $59::bigint[], $60::bigint[])
+    ON CONFLICT (channel, remote_id, remote_location) DO UPDATE
+    SET alias = excluded.alias, sku_text = excluded.sku_text, title = excluded.title, tracked = excluded.tracked,
+        active = excluded.active, sku = excluded.sku, linked_by = excluded.linked_by, paused = excluded.paused,
+        held = excluded.held, rejected = excluded.rejected, drifting = excluded.drifting, asked = excluded.asked, account = excluded.account,
+        desired = excluded.desired, expected = excluded.expected, state = excluded.state,
+        observed = excluded.observed, observed_at = excluded.observed_at, write_id = excluded.write_id
+)
+UPDATE inbox_applied SET through = $61 WHERE writer = 1 AND through < $61;
+
+-- name: released_wanted
+-- Orders that have been read from the channel since they were wanted.
+DELETE FROM wanted_orders w USING unnest($1::text[], $2::text[]) AS k (channel, order_id)
+WHERE w.channel = k.channel AND w.order_id = k.order_id;
+
+-- name: save_policies
+-- What is said for some SKUs.
+INSERT INTO policies (channel, sku, override) SELECT channel, sku, override::jsonb
+FROM unnest($1::text[], $2::text[], $3::text[]) AS p (channel, sku, override)
+ON CONFLICT (sku, channel) DO UPDATE SET override = excluded.override;
+
+-- name: audit
+-- Who changed what.
+INSERT INTO audit (at, actor, action, target, reason) VALUES ($1, $2, $3, $4, $5);
+
+-- name: begin_write
+-- A write call is about to be sent.
+INSERT INTO writes (id, channel, key, rows, begun_at) VALUES ($1, $2, $3, $4, $5);
+
+-- name: doubt_writes
+-- No answer came.
+UPDATE writes SET in_doubt = true WHERE id = ANY ($1::bigint[]);
+
+-- name: end_writes
+-- These have their final outcome.
+DELETE FROM writes WHERE id = ANY ($1::bigint[]);
+
+-- name: open_writes
+-- Calls of a channel without a final outcome.
+SELECT id, channel, key, rows, in_doubt FROM writes WHERE channel = $1 ORDER BY id;
