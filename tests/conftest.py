@@ -50,7 +50,7 @@ class TestServer:
         """A new database; returns its dsn."""
         name = f"test_{next(self._numbers)}"
         template = self._migrated_template() if migrated else "template1"
-        self._admin(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        self._admin(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')  # a third of the time here
         return self._dsn(name)
 
     def drop(self, dsn: str) -> None:

@@ -1,6 +1,7 @@
 """Connections speak JSON, transactions are decided whatever happens around them, and errors are told apart."""
 
 import os
+import random
 import signal
 
 import anyio
@@ -9,6 +10,7 @@ import pytest
 
 from syncd.storage.errors import TransactionOverdue
 from syncd.storage.pool import (
+    Connection,
     Database,
     Trouble,
     connected,
@@ -60,28 +62,26 @@ async def test_a_transaction_that_fails_leaves_nothing(empty_database: str) -> N
 
 async def test_a_cancelled_caller_knows_whether_its_transaction_committed(empty_database: str) -> None:
     """Cancelled at many different moments, what the caller noted and what the table holds never differ."""
+    rng = random.Random(7)
     noted = 0
 
-    async def sell(started: anyio.Event) -> None:
+    async def sell(connection: Connection, selling: anyio.Event) -> None:
         nonlocal noted
-        async with connected(empty_database) as connection:
-            started.set()
-            for _ in range(1000):
-                async with transaction(connection, timeout_seconds=5):
-                    await connection.execute("INSERT INTO sales VALUES (1)")
-                noted += 1
+        while True:
+            async with transaction(connection, timeout_seconds=5):
+                await connection.execute("INSERT INTO sales VALUES (1)")
+            noted += 1
+            selling.set()
 
     async with connected(empty_database) as connection:
         await connection.execute("CREATE TABLE sales (units int)")
-
-    for turn in range(0, 60, 4):
-        async with anyio.create_task_group() as group:
-            started = anyio.Event()
-            group.start_soon(sell, started)
-            await started.wait()
-            for _ in range(turn):
-                await anyio.lowlevel.checkpoint()
-            group.cancel_scope.cancel()
+        for _ in range(60):
+            async with anyio.create_task_group() as group:
+                selling = anyio.Event()
+                group.start_soon(sell, connection, selling)
+                await selling.wait()
+                await anyio.sleep(rng.uniform(0, 0.004))  # a moment somewhere in a transaction
+                group.cancel_scope.cancel()
 
     assert await count(empty_database, "sales") == noted
 
