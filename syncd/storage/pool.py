@@ -6,6 +6,7 @@ from enum import Enum
 from typing import Any, Final, TypeAlias
 
 import anyio
+import anyio.lowlevel
 import asyncpg
 import orjson
 
@@ -88,13 +89,14 @@ def is_disk_full(error: BaseException) -> bool:
 
 @asynccontextmanager
 async def transaction(connection: Connection, *, timeout_seconds: float) -> AsyncIterator[None]:
-    """Commit at the end, roll back on an error; cancellation from outside waits until that is decided.
+    """Commit at the end, roll back on an error; a cancellation from outside waits until that is decided.
 
     An asyncpg transaction that is cancelled in COMMIT has often committed while its caller believes the contrary.
     So the body runs shielded, within a time of its own. Keep calls to other systems out of it.
 
     Raises TransactionOverdue when the time is up; the connection is then closed and the outcome unknown.
     """
+    await anyio.lowlevel.checkpoint_if_cancelled()  # or a loop of nothing but transactions could never be ended
     with anyio.CancelScope(shield=True, deadline=anyio.current_time() + timeout_seconds) as scope:
         try:
             async with connection.transaction():
