@@ -55,9 +55,10 @@ class Account:
     """The channel's own effects dated inside or after the base's as-of, oldest first: for an instant at most one fall
     and one rise, never their sum, since a reading of that instant may lie between them."""
     written: int = 0
-    """Our confirmed relative writes and compare-and-sets since the base, as differences."""
+    """Our confirmed relative writes and compare-and-sets since the base, as differences, and folded effects."""
     write: Write | None = None
     written_at: Span | None = None
+    """When `written` last grew or a write was last confirmed: no reading older than this can be judged."""
     reading: Reading | None = None
     """The newest reading that waits for its cover."""
     asked: bool = False
@@ -278,19 +279,17 @@ def lapse(account: Account, kind: WriteKind, at: Span) -> Account:
 def fold(account: Account, before: Instant) -> Account:
     """Forget the dates of effects long past, so that the account does not grow with the channel's sales.
 
-    The base takes them in and its as-of moves up to `before`, so a reading older than that is void. The channel's
-    orders must have been read up to `before`: news of an effect dated earlier would be taken as in the base.
+    They join our confirmed writes: counted, but no longer dated, so a reading older than `before` is void. The
+    channel's orders must have been read up to `before`.
     """
-    if not account.effects or account.effects[0][0] >= before:
+    if account.open or not account.effects or account.effects[0][0] >= before:
         return account
+    past = sum(delta for at, delta in account.effects if at < before)
+    at = Span(before - 1, before - 1)
+    if account.written_at is not None:
+        at = Span(max(at.earliest, account.written_at.earliest), max(at.latest, account.written_at.latest))
     kept = tuple(effect for effect in account.effects if effect[0] >= before)
-    base = account.base
-    if base is None:
-        return replace(account, effects=kept)
-    if base.at.latest >= before or account.open:
-        return account
-    taken = sum(delta for at, delta in account.effects if base.at.latest < at < before)
-    return replace(account, base=Reading(base.units + taken, Span(before - 1, before - 1)), effects=kept)
+    return replace(account, effects=kept, written=account.written + past, written_at=at)
 
 
 def _stale(account: Account, reading: Reading) -> bool:
