@@ -1,0 +1,150 @@
+"""The vendor as a whole: one address for each shop, webhooks on their way, and a record of every call."""
+
+import random
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import anyio
+from aiohttp import web
+
+from syncd.sim.remotes.shopify.bulk import BulkOperation
+from syncd.sim.remotes.shopify.delivery import DeliverySettings
+from syncd.sim.remotes.shopify.faults import Faults
+from syncd.sim.remotes.shopify.shop import Shop
+from syncd.sim.remotes.shopify.site import Site
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiCall:
+    """One call as it was answered; status None when the connection was cut. Times are of the monotonic clock."""
+
+    shop: str
+    operation: str
+    roots: tuple[str, ...]
+    variables: Mapping[str, Any]
+    requested_cost: int | None
+    actual_cost: int | None
+    status: int | None
+    codes: tuple[str, ...]
+    fault: str | None
+    received_at: float
+    answered_at: float
+
+    @property
+    def is_write(self) -> bool:
+        return any(root.startswith("inventory") and root not in _READS for root in self.roots)
+
+
+_READS = ("inventoryItem", "inventoryItems", "inventoryLevel", "inventoryProperties")
+
+
+class ShopifyServer:
+    """Serve the shops while the context is entered; each has an address of its own (`url`), like the real ones.
+
+    Without `ports` (domain -> port) the system chooses. `faults` is shared by all shops; give one its own through
+    `site(shop).faults`. `calls` keeps the last `calls_kept`.
+    """
+
+    def __init__(
+        self,
+        *,
+        shops: Sequence[Shop],
+        faults: Faults | None = None,
+        delivery: DeliverySettings | None = None,
+        host: str = "127.0.0.1",
+        ports: Mapping[str, int] | None = None,
+        allow_http_webhooks: bool = True,
+        monotonic: Callable[[], float] = time.monotonic,
+        bulk_seconds: float = 0.2,
+        calls_kept: int = 10_000,
+    ) -> None:
+        self.faults = faults or Faults(rng=random.Random(0))  # noqa: S311 - repeatable on purpose
+        self.calls: deque[ApiCall] = deque(maxlen=calls_kept)
+        self._host = host
+        self._ports = ports or {}
+        self._stack = AsyncExitStack()
+        self._called = anyio.Event()
+        self._sites: dict[str, Site] = {}
+        for shop in shops:
+            shop.subscriptions.allow_loopback = allow_http_webhooks
+            self._sites[shop.domain] = Site(
+                shop,
+                faults=self.faults,
+                delivery=delivery or DeliverySettings(),
+                monotonic=monotonic,
+                record=self._record,
+                bulk_seconds=bulk_seconds,
+            )
+
+    @property
+    def shops(self) -> list[Shop]:
+        return [site.shop for site in self._sites.values()]
+
+    def site(self, shop: Shop) -> Site:
+        return self._sites[shop.domain]
+
+    def url(self, shop: Shop) -> str:
+        """The shop's endpoint, without a path: what a daemon's configuration names."""
+        return self._sites[shop.domain].url
+
+    async def __aenter__(self) -> Self:
+        await self._stack.__aenter__()
+        tasks = await self._stack.enter_async_context(anyio.create_task_group())
+        self._stack.callback(tasks.cancel_scope.cancel)
+        for site in self._sites.values():
+            await self._open(site)
+            tasks.start_soon(site.webhooks.run)
+
+            def begin(operation: BulkOperation, site: Site = site) -> None:
+                tasks.start_soon(site.run_bulk, operation)
+
+            site.shop.bulk.on_created = begin
+            site.shop.listeners.append(site.webhooks.accept)
+            self._stack.callback(site.shop.listeners.remove, site.webhooks.accept)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        return await self._stack.__aexit__(kind, error, trace)
+
+    async def wait_for_call(self, predicate: Callable[[ApiCall], bool], *, timeout_seconds: float = 10.0) -> ApiCall:
+        """The first recorded call, past or to come, that the predicate holds for."""
+        with anyio.fail_after(timeout_seconds):
+            while True:
+                found = next((call for call in self.calls if predicate(call)), None)
+                if found is not None:
+                    return found
+                await self._called.wait()
+
+    async def drained(self, *, timeout_seconds: float = 10.0) -> None:
+        """Return once no shop has a webhook left to deliver."""
+        for site in self._sites.values():
+            await site.webhooks.drained(timeout_seconds=timeout_seconds)
+
+    def _record(self, call: ApiCall) -> None:
+        self.calls.append(call)
+        self._called.set()
+        self._called = anyio.Event()
+
+    async def _open(self, site: Site) -> None:
+        runner = web.AppRunner(site.application(), access_log=None, shutdown_timeout=1.0)
+        await runner.setup()
+        self._stack.push_async_callback(runner.cleanup)
+        listener = web.TCPSite(runner, self._host, self._ports.get(site.shop.domain, 0))
+        await listener.start()
+        port = runner.addresses[0][1]
+        site.url = f"http://{self._host}:{port}"
+
+
+async def serve(server: ShopifyServer, *, started: Callable[[ShopifyServer], None] | None = None) -> None:
+    """Serve until cancelled; `started` is called once the addresses are known."""
+    async with server:
+        if started is not None:
+            started(server)
+        await anyio.sleep_forever()
