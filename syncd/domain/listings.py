@@ -77,8 +77,12 @@ class Account:
 
     @property
     def open(self) -> bool:
-        """An effect lies inside the base's as-of: nobody knows whether the base has it."""
-        return self.base is not None and any(_within(at, self.base.at) for at, _ in self.effects)
+        """Nobody knows what is shown: an effect lies inside the base's as-of and may or may not be in it, or the
+        effects lead below zero, where some channels go on counting and some stop."""
+        base, expected = self.base, self.expected
+        if base is None or expected is None:
+            return False
+        return expected < 0 <= base.units or any(_within(at, base.at) for at, _ in self.effects)
 
 
 class Seen(StrEnum):
@@ -243,9 +247,8 @@ def confirm(account: Account, kind: WriteKind, at: Span) -> Account:
         return account
     account = replace(account, write=None, written_at=at, differs_since=None, refused=None)
     if kind is WriteKind.ABSOLUTE:
-        account = _rebased(account, Reading(write.target, at))
-    else:
-        account = replace(account, written=account.written + write.step)
+        return _rebased(account, Reading(write.target, at))
+    account = replace(account, written=account.written + write.step)
     return replace(account, asked=account.open)
 
 
@@ -342,13 +345,13 @@ def _brought_to_now(account: Account, reading: Reading) -> int:
 
 
 def _rebased(account: Account, reading: Reading) -> Account:
-    return replace(
+    account = replace(
         account,
         base=reading,
         effects=tuple(effect for effect in account.effects if effect[0] >= reading.at.earliest),
         written=0,
         reading=None,
-        asked=False,
         differs_since=None,
         refused=None,
     )
+    return replace(account, asked=account.open)

@@ -26,7 +26,7 @@ class Model:
     kinds: tuple[Kind, ...]
     lag: int = 0
     sells_at_zero: bool = False
-    """The shop takes orders for what it does not show; its figure stays at zero."""
+    """The shop takes orders for what it does not show; its figure stays at zero, and so tells less than its orders."""
     gives_up_early: bool = False
     """The hub does not wait until a request in doubt can no longer land."""
     folds: bool = False
@@ -88,7 +88,7 @@ class Model:
         cannot be read, a fall over more unseen sales than it takes away.
         """
         shop = world.shops[i]
-        if world.edited or shown <= shop.shown:
+        if world.edited or self.sells_at_zero or shown <= shop.shown:
             return
         unseen = shop.unseen(request.told)
         if late:
