@@ -6,6 +6,7 @@ changed in one transaction. Levels change through `adjust` alone, which writes t
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from syncd.domain.conflicts import Conflict, Resolution
 from syncd.domain.errors import InvariantBroken
@@ -69,6 +70,20 @@ class Listing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelRecord:
+    """What is remembered of a channel beside its listings."""
+
+    channel: ChannelId
+    kind: str
+    first_synced_at: datetime | None = None
+    paused: bool = False
+    frozen: bool = False
+    blocked: bool = False
+    facts: Mapping[str, object] | None = None
+    """Who answered when it was last connected."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Audited:
     """A change that a person made."""
 
@@ -119,10 +134,12 @@ class Books:
     conflicts: list[Conflict | Resolution] = field(default_factory=list)
     wanted: set[OrderKey] = field(default_factory=set)
     read: set[OrderKey] = field(default_factory=set)
+    last_write_id: int = 0
     begun: list[SentWrite] = field(default_factory=list)
     doubted: list[int] = field(default_factory=list)
     ended: list[int] = field(default_factory=list)
     audits: list[Audited] = field(default_factory=list)
+    channel_records: dict[ChannelId, ChannelRecord] = field(default_factory=dict)
     unknown_items: set[ChannelId] = field(default_factory=set)
     """Channels whose orders name items that no catalogue reading has shown yet."""
 
@@ -198,6 +215,10 @@ class Books:
                 yield layer
         if channel in self.blocked_channels:
             yield Override(blocked=True)
+
+    def next_write_id(self) -> int:
+        self.last_write_id += 1
+        return self.last_write_id
 
     def create_sku(self, sku: Sku) -> None:
         if sku not in self.known_skus:

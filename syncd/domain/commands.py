@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from syncd.domain.booking import SYNCD, line_subject, rebook
-from syncd.domain.books import Audited, Books, Listing, Need
+from syncd.domain.books import Audited, Books, ChannelRecord, Listing, Need
 from syncd.domain.conflicts import Conflict, ConflictKind, Resolution, listing_subject
 from syncd.domain.errors import InvalidChange, NotFound
 from syncd.domain.ids import ChannelId, Instant, LevelKey, LocationId, OrderKey, RemoteId, Sku
@@ -205,6 +205,22 @@ class DecideDrift:
             if self.take_over:
                 adopt(books, listing, self.difference, "drift_adopted")
             settle_drift(books, listing, f"{'taken over' if self.take_over else 'overwritten'} by {self.actor}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SaveChannel:
+    """Store what is remembered of a channel; a person's change is audited."""
+
+    record: ChannelRecord
+    audit: Audited | None = None
+
+    def need(self) -> Need:
+        return Need()
+
+    def apply(self, books: Books) -> None:
+        books.channel_records[self.record.channel] = self.record
+        if self.audit is not None:
+            books.audits.append(self.audit)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

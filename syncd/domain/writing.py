@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
 from syncd.domain import listings as account
 from syncd.domain.books import Books, Listing, Need
 from syncd.domain.ids import ChannelId, ListingKey
-from syncd.domain.listings import Circumstances, Span, Write, WriteKind
+from syncd.domain.listings import Circumstances, Hold, Span, WriteKind
 from syncd.domain.reading import drop
 from syncd.domain.showing import confirmed, observe, owes, reject
 from syncd.domain.writes import Outcome, RowOutcome, SentWrite, WriteRow
@@ -20,31 +20,45 @@ class BeginWrite:
     channel: ChannelId
     candidates: Sequence[ListingKey]
     when: Circumstances
-    write_id: int
     key: str
 
     def need(self) -> Need:
         return Need(items={(key.channel, key.remote_id) for key in self.candidates})
 
-    def apply(self, books: Books) -> SentWrite | None:
-        rows = [row for key in self.candidates if (row := self._begin(books, key)) is not None]
+    def apply(self, books: Books) -> "Begun":
+        write_id = books.next_write_id()
+        rows: list[WriteRow] = []
+        frozen: list[ListingKey] = []
+        for key in self.candidates:
+            row = self._begin(books, key, write_id)
+            if isinstance(row, WriteRow):
+                rows.append(row)
+            elif row is Hold.FROZEN:
+                frozen.append(key)
         if not rows:
-            return None
-        write = SentWrite(write_id=self.write_id, channel=self.channel, key=self.key, rows=tuple(rows))
+            return Begun(None, tuple(frozen))
+        write = SentWrite(write_id=write_id, channel=self.channel, key=self.key, rows=tuple(rows))
         books.begun.append(write)
-        return write
+        return Begun(write, tuple(frozen))
 
-    def _begin(self, books: Books, key: ListingKey) -> WriteRow | None:
+    def _begin(self, books: Books, key: ListingKey, write_id: int) -> WriteRow | Hold:
         listing = books.listings.get(key)
         if listing is None or owes(books, listing) is None or listing.desired is None:
-            return None
+            return Hold.NOTHING_OWED
         write = account.next_write(listing.account, listing.desired, self.when)
-        if not isinstance(write, Write):
-            return None
+        if isinstance(write, Hold):
+            return write
         listing.account = account.begin(listing.account, write)
-        listing.write_id = self.write_id
+        listing.write_id = write_id
         books.changed_listings.add(key)
         return WriteRow(key=key, target=write.target, was=write.was, active=listing.active)
+
+
+class Begun(NamedTuple):
+    """The call to send, if any row may be written; and the rises that wait until orders can be read again."""
+
+    write: SentWrite | None
+    frozen: tuple[ListingKey, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ import asyncpg
 import orjson
 
 from syncd.domain.booking import is_unbound
-from syncd.domain.books import Books, Listing, Need
+from syncd.domain.books import Books, ChannelRecord, Listing, Need
 from syncd.domain.conflicts import Conflict, ConflictKind, Resolution
 from syncd.domain.ids import (
     Alias,
@@ -40,10 +40,10 @@ from syncd.storage.codec import (
     override_from_json,
     override_to_text,
 )
-from syncd.storage.queries import load_queries
+from syncd.storage.queries import load
 
-SQL = load_queries("books")
-CONFLICTS = load_queries("conflicts")
+SQL = load("books")
+CONFLICTS = load("conflicts")
 
 
 class BookStore:
@@ -62,7 +62,7 @@ class BookStore:
 
     async def load(self, need: Need, setup: Setup, now: Instant, blocked: frozenset[ChannelId]) -> Books:
         """Load everything that the group may touch, in at most four queries."""
-        books = Books(setup, now, blocked_channels=blocked)
+        books = Books(setup, now, blocked_channels=blocked, last_write_id=self.write_id)
         aliases = set(need.aliases)
         if need.orders:
             await self._load_orders(books, need.orders, aliases)
@@ -155,6 +155,8 @@ class BookStore:
             )
         await self._save_conflicts(books, recorded_at)
         await self._save_writes(books, recorded_at)
+        for record in books.channel_records.values():
+            await self.connection.execute(SQL.save_channel, *channel_columns(record))
         if books.audits:
             await self.connection.executemany(
                 SQL.audit, [(recorded_at, a.actor, a.action, a.target, a.reason) for a in books.audits]
@@ -226,6 +228,30 @@ class BookStore:
                 Conflict(kind=ConflictKind.OVERSELL, subject=sku, sku=sku, location=keys[0].location, facts=facts)
             )
         return found
+
+
+def channel_columns(record: ChannelRecord) -> list[Any]:
+    return [
+        record.channel,
+        record.kind,
+        record.first_synced_at,
+        record.paused,
+        record.frozen,
+        record.blocked,
+        record.facts,
+    ]
+
+
+def channel_from_row(row: asyncpg.Record) -> ChannelRecord:
+    return ChannelRecord(
+        channel=ChannelId(row["channel"]),
+        kind=row["kind"],
+        first_synced_at=row["first_synced_at"],
+        paused=row["paused"],
+        frozen=row["frozen"],
+        blocked=row["blocked"],
+        facts=row["facts"],
+    )
 
 
 def sent_to_json(write: SentWrite) -> list[list[Any]]:

@@ -177,10 +177,6 @@ CREATE TABLE channels (
     blocked         boolean     NOT NULL DEFAULT false,
     facts           jsonb,                          -- who answered when last connected
     cursor          jsonb,
-    orders_read     bigint,                         -- ms, the channel's clock: its orders are known up to here
-    catalogue_read  bigint,                         -- ms, the channel's clock: as-of of the last whole catalogue
-    last_success_at timestamptz,
-    last_error      text,
     owner_epoch     bigint      NOT NULL DEFAULT 0
 );
 

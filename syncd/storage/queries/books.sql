@@ -134,3 +134,40 @@ DELETE FROM writes WHERE id = ANY ($1::bigint[]);
 -- name: open_writes
 -- Calls of a channel without a final outcome.
 SELECT id, channel, key, rows, in_doubt FROM writes WHERE channel = $1 ORDER BY id;
+
+-- name: channel_rows
+-- What is remembered of every channel.
+SELECT * FROM channels;
+
+-- name: save_channel
+-- What is remembered of one channel; its cursor is stored with the rows it belongs to.
+INSERT INTO channels AS c (channel, kind, first_synced_at, paused, frozen, blocked, facts)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (channel) DO UPDATE
+SET kind = excluded.kind, first_synced_at = excluded.first_synced_at, paused = excluded.paused,
+    frozen = excluded.frozen, blocked = excluded.blocked, facts = excluded.facts;
+
+-- name: open_listings
+-- The listings of a channel that owe a write or have a question open.
+SELECT * FROM listings WHERE channel = $1 AND (state = 'owed' OR asked);
+
+-- name: wanted
+-- Orders of a channel that are still to be read.
+SELECT order_id FROM wanted_orders WHERE channel = $1;
+
+-- name: link_candidates
+-- Items without a SKU whose text names one SKU of ours and no other item of the channel.
+SELECT l.sku_text AS sku, min(l.remote_id) AS remote_id
+FROM listings l JOIN skus s ON s.sku = l.sku_text
+WHERE l.channel = $1 AND l.tracked AND l.alias IS NOT NULL
+GROUP BY l.sku_text
+HAVING count(DISTINCT l.remote_id) = 1 AND bool_and(l.sku IS NULL AND l.linked_by IS DISTINCT FROM 'nobody')
+   AND NOT EXISTS (SELECT FROM listings o WHERE o.channel = $1 AND o.sku = l.sku_text);
+
+-- name: unlinked_items
+-- Items of a channel without a SKU, and how many items go by the same text.
+SELECT l.remote_id, l.sku_text, s.sku IS NOT NULL AS exists,
+       (SELECT count(DISTINCT o.remote_id) FROM listings o WHERE o.channel = $1 AND o.sku_text = l.sku_text) AS alike
+FROM listings l LEFT JOIN skus s ON s.sku = l.sku_text
+WHERE l.channel = $1 AND l.sku IS NULL AND l.tracked AND l.alias IS NOT NULL AND l.linked_by IS DISTINCT FROM 'nobody'
+GROUP BY l.remote_id, l.sku_text, s.sku;

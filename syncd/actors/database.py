@@ -1,0 +1,42 @@
+"""Keeps a writer's connection: a lost database is waited for, never a reason to stop."""
+
+import random
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import anyio
+import structlog
+
+from syncd.domain.backoff import full_jitter
+from syncd.storage.pool import Connection, Trouble, connected, trouble
+
+log = structlog.get_logger(__name__)
+
+FIRST_SECONDS: Final = 0.2
+MOST_SECONDS: Final = 5.0
+
+
+class Connector:
+    """Connects by the dsn that is current: an embedded server that was restarted keeps it."""
+
+    def __init__(self, dsn: Callable[[], str], rng: random.Random) -> None:
+        self._dsn = dsn
+        self._rng = rng
+
+    async def keep(self, who: str, work: Callable[[Connection], Awaitable[None]], *, down: Callable[[], None]) -> None:
+        """Run `work` on a connection of its own for ever, connecting anew after each loss; `down` is called at a loss."""
+        failures = 0
+        while True:
+            try:
+                async with connected(self._dsn(), application_name=f"syncd {who}") as connection:
+                    failures = 0
+                    await work(connection)
+                    return
+            except Exception as error:
+                down()
+                if trouble(error) not in (Trouble.LOST, Trouble.AGAIN, Trouble.DISK):
+                    raise
+                failures += 1
+                if failures == 1:
+                    log.warning("database.lost", writer=who, error=str(error) or type(error).__name__)
+            await anyio.sleep(full_jitter(failures, FIRST_SECONDS, MOST_SECONDS, self._rng))

@@ -1,0 +1,129 @@
+"""A channel's desk: what its actor has to do next, kept in memory and rebuilt from the database at any start.
+
+The stock actor lays work on it after each commit; the channel's actor takes it from there. Memory grows with the
+listings that have something open, never with events.
+"""
+
+import heapq
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import anyio
+
+from syncd.actors.doorbell import Doorbell
+from syncd.domain.books import ChannelRecord
+from syncd.domain.breaker import Breaker
+from syncd.domain.ids import ChannelId, Instant, ListingKey, OrderId
+from syncd.domain.listings import Account
+from syncd.domain.showing import SETTLE, Owed
+from syncd.domain.writes import SentWrite
+
+PATIENCE_SECONDS = 1.2
+"""How long a question waits for the order that may explain it, before the channel is asked."""
+
+
+class OwedQueue:
+    """Listings that owe a write, the riskiest first, each once with its newest risk."""
+
+    def __init__(self) -> None:
+        self._risks: dict[ListingKey, tuple[int, int]] = {}
+        self._heap: list[tuple[int, int, ListingKey]] = []
+        self._age = 0
+
+    def __len__(self) -> int:
+        return len(self._risks)
+
+    def __contains__(self, key: ListingKey) -> bool:
+        return key in self._risks
+
+    def put(self, owed: Owed) -> None:
+        """A listing keeps its age while it stays in the queue."""
+        known = self._risks.get(owed.key)
+        if known is not None and known[0] == owed.risk:
+            return
+        self._age += 1
+        place = (owed.risk, known[1] if known is not None else self._age)
+        self._risks[owed.key] = place
+        heapq.heappush(self._heap, (*place, owed.key))
+
+    def drop(self, key: ListingKey) -> None:
+        self._risks.pop(key, None)
+
+    def take(self, most: int) -> list[ListingKey]:
+        """The riskiest, taken out; whoever does not write them lays them back."""
+        taken: list[ListingKey] = []
+        while self._heap and len(taken) < most:
+            risk, age, key = heapq.heappop(self._heap)
+            if self._risks.get(key) == (risk, age):
+                del self._risks[key]
+                taken.append(key)
+        return taken
+
+
+@dataclass(slots=True)
+class Asked:
+    """A listing that has to be read again from `due` (loop time) on, or whose reading waits for its cover."""
+
+    due: float
+    read_to: Instant | None = None
+    """As-of of the reading that waits, if one does."""
+
+
+@dataclass(slots=True)
+class Desk:
+    record: ChannelRecord
+    owed: OwedQueue = field(default_factory=OwedQueue)
+    asked: dict[ListingKey, Asked] = field(default_factory=dict)
+    wanted: set[OrderId] = field(default_factory=set)
+    open_writes: dict[int, SentWrite] = field(default_factory=dict)
+    """Calls of an earlier run, or without an answer, that have to be settled first."""
+    in_flight: SentWrite | None = None
+    breaker: Breaker = field(default_factory=Breaker)
+    state: str = "starting"
+    trouble: str = ""
+    orders_readable: bool = False
+    """The last attempt to read the channel's orders succeeded; rises wait while it did not."""
+    orders_known: Instant | None = None
+    """The channel's orders are known, and applied, up to here by its own clock."""
+    cursor: Mapping[str, str] | None = None
+    catalogue_wanted: bool = False
+    last_success_at: datetime | None = None
+    last_error: str | None = None
+    dead_letters: int = 0
+    grew_at: float = 0.0
+    """Loop time at which a listing was last laid into the queue."""
+    writes: Doorbell = field(default_factory=Doorbell)
+    questions: Doorbell = field(default_factory=Doorbell)
+    polls: Doorbell = field(default_factory=Doorbell)
+    fetches: Doorbell = field(default_factory=Doorbell)
+
+    @property
+    def channel(self) -> ChannelId:
+        return self.record.channel
+
+    @property
+    def may_write(self) -> bool:
+        """Writes may go out at all: a person has confirmed the first synchronisation and nobody paused the channel."""
+        return self.record.first_synced_at is not None and not self.record.paused
+
+    def ask(self, key: ListingKey, account: Account) -> None:
+        """Keep the question about a listing as its account has it now."""
+        if not account.asked and account.reading is None:
+            self.asked.pop(key, None)
+            return
+        read_to = account.reading.at.latest if account.reading is not None else None
+        known = self.asked.get(key)
+        if known is None or (known.read_to is not None and read_to is None):
+            wait = SETTLE / 1000 if account.differs_since is not None else PATIENCE_SECONDS
+            known = self.asked[key] = Asked(due=anyio.current_time() + wait)
+        known.read_to = read_to
+        self.questions.ring()
+
+    def lay(self, owed: Owed | None, key: ListingKey) -> None:
+        if owed is None:
+            self.owed.drop(key)
+            return
+        self.owed.put(owed)
+        self.grew_at = anyio.current_time()
+        self.writes.ring()
