@@ -3,7 +3,7 @@
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from types import TracebackType
@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import anyio
 from aiohttp import web
+from anyio.abc import TaskGroup
 
 from syncd.sim.remotes.shopify.bulk import BulkOperation
 from syncd.sim.remotes.shopify.delivery import DeliverySettings
@@ -94,8 +95,9 @@ class ShopifyServer:
 
     async def __aenter__(self) -> Self:
         await self._stack.__aenter__()
-        tasks = await self._stack.enter_async_context(anyio.create_task_group())
-        self._stack.callback(tasks.cancel_scope.cancel)
+        tasks = anyio.create_task_group()
+        await tasks.__aenter__()
+        self._stack.push_async_exit(_ending(tasks))
         for site in self._sites.values():
             await self._open(site)
             tasks.start_soon(site.webhooks.run)
@@ -140,6 +142,19 @@ class ShopifyServer:
         await listener.start()
         port = runner.addresses[0][1]
         site.url = f"http://{self._host}:{port}"
+
+
+def _ending(tasks: TaskGroup) -> Callable[..., Awaitable[bool]]:
+    """Ends the background tasks; an error of the block's own passes by as it is, not inside an exception group."""
+
+    async def end(kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> bool:
+        tasks.cancel_scope.cancel()
+        if isinstance(error, anyio.get_cancelled_exc_class()):
+            return bool(await tasks.__aexit__(kind, error, trace))
+        await tasks.__aexit__(None, None, None)
+        return False
+
+    return end
 
 
 async def serve(server: ShopifyServer, *, started: Callable[[ShopifyServer], None] | None = None) -> None:
