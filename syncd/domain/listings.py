@@ -6,6 +6,7 @@ write. Readings are judged only when the channel's orders were read after them; 
 flight or in doubt. Every function here is pure; times are milliseconds of the channel's own clock.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import NamedTuple, assert_never
@@ -283,9 +284,10 @@ def fold(account: Account, before: Instant) -> Account:
     """Forget the dates of effects long past, so that the account does not grow with the channel's sales.
 
     They join our confirmed writes: counted, but no longer dated, so a reading older than `before` is void. The
-    channel's orders must have been read up to `before`.
+    channel's orders must have been read up to `before`. Nothing is folded while a write is on its way, since its
+    as-of may begin earlier.
     """
-    if account.open or not account.effects or account.effects[0][0] >= before:
+    if account.write is not None or account.open or not account.effects or account.effects[0][0] >= before:
         return account
     past = sum(delta for at, delta in account.effects if at < before)
     at = Span(before - 1, before - 1)
@@ -297,15 +299,22 @@ def fold(account: Account, before: Instant) -> Account:
 
 def _stale(account: Account, reading: Reading) -> bool:
     """Older than the base or than our last confirmed write: a late echo."""
-    base_at = account.base.at if account.base else None
-    return any(at is not None and reading.at.latest < at.earliest for at in (base_at, account.written_at))
+    return any(reading.at.latest < at.earliest for at in _known_since(account))
 
 
 def _tied(account: Account, reading: Reading) -> bool:
-    """The reading's as-of overlaps our last write, or an effect lies inside it: it decides nothing."""
-    if account.written_at is not None and reading.at.earliest <= account.written_at.latest:
+    """The reading's as-of overlaps the base's or our last write's, or an effect lies inside it: it decides nothing."""
+    if any(reading.at.earliest <= at.latest for at in _known_since(account)):
         return True
     return any(_within(at, reading.at) for at, _ in account.effects)
+
+
+def _known_since(account: Account) -> Iterator[Span]:
+    """What is forgotten before: effects older than the base, and the figure before our last write."""
+    if account.base is not None:
+        yield account.base.at
+    if account.written_at is not None:
+        yield account.written_at
 
 
 def _agrees(account: Account, reading: Reading) -> bool:

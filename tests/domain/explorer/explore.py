@@ -122,6 +122,10 @@ def _finish_request(model: Model, world: World, i: int) -> World:
 
 
 def _hear_everything(model: Model, world: World, i: int) -> World:
+    if world.shops[i].figure_under_way is not None:
+        world = model.stock_arrives(world, i)
+    if world.shops[i].orders_under_way is not None:
+        world = model.orders_arrive(world, i)
     for n, sale in enumerate(world.shops[i].sales):
         world = model.hear_order(world, i, n, sale.version(world.now))
     for event in world.shops[i].events:

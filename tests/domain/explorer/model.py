@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from syncd.domain import listings
 from syncd.domain.listings import Circumstances, Hold, Reading, Seen, Span, Verdict, Write, WriteKind
 
-from .world import Kind, Request, Sale, Shop, World
+from .world import Kind, OrderList, Request, Sale, Shop, World
 
 
 class Wrong(Exception):
@@ -25,10 +25,16 @@ class Model:
 
     kinds: tuple[Kind, ...]
     lag: int = 0
+    grain: int = 1
+    """Ticks to which order times are rounded down; a reading or write may lie that much before its own time."""
+    settle: int = 0
+    """Ticks for which a covered difference must stand before it is drift."""
     sells_at_zero: bool = False
     """The shop takes orders for what it does not show; its figure stays at zero, and so tells less than its orders."""
     gives_up_early: bool = False
     """The hub does not wait until a request in doubt can no longer land."""
+    slow: bool = False
+    """Readings of stock and of orders may be answered late, and so overlap with each other and with writes."""
     folds: bool = False
     """Every order read also folds the account, up to where it reached."""
 
@@ -38,18 +44,18 @@ class Model:
         shop = world.shops[i]
         shown = shop.shown - 1 if shop.shown > 0 else shop.shown
         sold = shop._replace(shown=shown, sales=(*shop.sales, Sale(world.now)), told=(*shop.told, 0))
-        return world.put(i, _published(shop, sold, world.now)).less("sales")
+        return world.put(i, self._published(shop, sold, world.now)).less("sales")
 
     def cancel(self, world: World, i: int, order: int) -> World:
         shop = world.shops[i]
         sales = list(shop.sales)
         sales[order] = Sale(sales[order].at, world.now)
         back = shop._replace(shown=shop.shown + 1, sales=tuple(sales))
-        return world.put(i, _published(shop, back, world.now)).less("cancels")
+        return world.put(i, self._published(shop, back, world.now)).less("cancels")
 
     def edit(self, world: World, i: int, by: int) -> World:
         shop = world.shops[i]
-        changed = _published(shop, shop._replace(shown=shop.shown + by), world.now)
+        changed = self._published(shop, shop._replace(shown=shop.shown + by), world.now)
         return world.put(i, changed).less("edits")._replace(edited=True)
 
     # The network.
@@ -61,7 +67,7 @@ class Model:
         shown, taken = self._force(i, request.write, shop.shown)
         self._judge(world, i, request, shown, late=False)
         after = shop._replace(shown=shown, request=request._replace(taken=taken))
-        return world.put(i, _published(shop, after, world.now))
+        return world.put(i, self._published(shop, after, world.now))
 
     def land_late(self, world: World, i: int, n: int) -> World:
         """A request that the hub had given up takes force after all."""
@@ -70,7 +76,7 @@ class Model:
         shown, _ = self._force(i, request.write, shop.shown)
         self._judge(world, i, request, shown, late=True)
         after = shop._replace(shown=shown, given_up=shop.given_up[:n] + shop.given_up[n + 1 :])
-        return world.put(i, _published(shop, after, world.now))
+        return world.put(i, self._published(shop, after, world.now))
 
     def _force(self, i: int, write: Write, shown: int) -> tuple[int, bool]:
         match self.kinds[i].write:
@@ -100,13 +106,35 @@ class Model:
         if shown > room:
             raise Wrong(f"sold stock restored: {shown} shown, {room} left")
 
+    def _published(self, before: Shop, after: Shop, now: int) -> Shop:
+        """A change of the figure is told by a stock event."""
+        event = self._seen(after.shown, now)
+        if before.shown == after.shown or event in after.events:
+            return after
+        return after._replace(events=tuple(sorted((*after.events, event))))
+
     # What the hub hears.
+
+    def _told(self, shop: Shop, told: tuple[int, ...]) -> Shop:
+        """The hub enters the dated steps of what it did not know yet."""
+        steps = []
+        for sale, before, after in zip(shop.sales, shop.told, told, strict=True):
+            if before < 1 <= after:
+                steps.append((self._dated(sale.at), -1))
+            if before < 2 <= after and sale.cancelled_at is not None:
+                steps.append((self._dated(sale.cancelled_at), 1))
+        if not steps:
+            return shop
+        return shop._replace(told=told, account=listings.own_effects(shop.account, steps))
+
+    def _dated(self, at: int) -> int:
+        return at - at % self.grain
 
     def hear_order(self, world: World, i: int, order: int, version: int) -> World:
         shop = world.shops[i]
         told = list(shop.told)
         told[order] = max(told[order], version)
-        return world.put(i, _told(shop, tuple(told)))
+        return world.put(i, self._told(shop, tuple(told)))
 
     def hear_stock(self, world: World, i: int, event: Reading) -> World:
         shop = world.shops[i]
@@ -115,14 +143,49 @@ class Model:
     def read(self, world: World, i: int) -> World:
         shop = world.shops[i]
         world = world.put(i, shop._replace(refused=None))
-        return self._verdict(world, i, listings.observe(shop.account, Reading(shop.shown, Span(world.now, world.now))))
+        return self._verdict(world, i, listings.observe(shop.account, self._seen(shop.shown, world.now)))
+
+    def ask_stock(self, world: World, i: int) -> World:
+        shop = world.shops[i]
+        return world.put(i, shop._replace(refused=None, figure_under_way=self._seen(shop.shown, world.now)))
+
+    def stock_arrives(self, world: World, i: int) -> World:
+        shop = world.shops[i]
+        reading = shop.figure_under_way
+        assert reading is not None
+        world = world.put(i, shop._replace(figure_under_way=None))
+        return self._verdict(world, i, listings.observe(shop.account, reading))
+
+    def ask_orders(self, world: World, i: int) -> World:
+        """A list under way is sure to hold only what happened before the tick in which it was made."""
+        orders = self._orders(world, i, world.now - self.lag)._replace(reached=world.now - self.lag - 1)
+        return world.put(i, world.shops[i]._replace(orders_under_way=orders))
+
+    def orders_arrive(self, world: World, i: int) -> World:
+        shop = world.shops[i]
+        orders = shop.orders_under_way
+        assert orders is not None
+        return self._polled(world.put(i, shop._replace(orders_under_way=None)), i, orders)
+
+    def _seen(self, units: int, now: int) -> Reading:
+        return Reading(units, self._since(now, now))
+
+    def _since(self, began: int, now: int) -> Span:
+        return Span(began - self.grain + 1, now)
 
     def poll(self, world: World, i: int) -> World:
         """The hub reads the shop's orders and applies them; whatever it had read before is covered by this."""
-        shop, reached = world.shops[i], world.now - self.lag
-        told = tuple(max(heard, sale.version(reached)) for heard, sale in zip(shop.told, shop.sales, strict=True))
-        shop = _told(shop, told)
-        world = self._verdict(world.put(i, shop), i, listings.cover(shop.account, reached))
+        return self._polled(world, i, self._orders(world, i, world.now - self.lag))
+
+    def _orders(self, world: World, i: int, reached: int) -> OrderList:
+        return OrderList(tuple(sale.version(reached) for sale in world.shops[i].sales), reached)
+
+    def _polled(self, world: World, i: int, orders: OrderList) -> World:
+        shop, reached = world.shops[i], orders.reached
+        listed = dict(enumerate(orders.versions))
+        shop = self._told(shop, tuple(max(heard, listed.get(n, 0)) for n, heard in enumerate(shop.told)))
+        verdict = listings.cover(shop.account, reached, settle=self.settle)
+        world = self._verdict(world.put(i, shop), i, verdict)
         if not self.folds:
             return world
         shop = world.shops[i]
@@ -160,7 +223,7 @@ class Model:
         shop = world.shops[i]
         request = _required(shop.request)
         if request.taken:
-            account = listings.confirm(shop.account, self.kinds[i].write, Span(request.sent, world.now))
+            account = listings.confirm(shop.account, self.kinds[i].write, self._since(request.sent, world.now))
         else:
             account = listings.refuse(shop.account)
             shop = shop._replace(refused=request.write.was)
@@ -180,7 +243,7 @@ class Model:
         """Without keys, the hub waits until the request can no longer land."""
         shop = world.shops[i]
         request = _required(shop.request)
-        account = listings.lapse(shop.account, self.kinds[i].write, Span(request.sent, world.now))
+        account = listings.lapse(shop.account, self.kinds[i].write, self._since(request.sent, world.now))
         given_up = shop.given_up if request.taken is not None else (*shop.given_up, request)
         return world.put(i, shop._replace(account=account, request=None, given_up=given_up))
 
@@ -221,6 +284,20 @@ class Model:
             yield f"hub hears stock {event.units} of tick {event.at.latest} at shop {i}", self.hear_stock(world, i, event)
         yield f"hub reads the stock of shop {i}", self.read(world, i)
         yield f"hub reads the orders of shop {i}", self.poll(world, i)
+        if self.slow:
+            yield from self._slow_news(world, i, shop)
+
+    def _slow_news(self, world: World, i: int, shop: Shop) -> Iterator[Move]:
+        if shop.figure_under_way is None:
+            yield f"hub asks for the stock of shop {i}", self.ask_stock(world, i)
+        else:
+            figure = shop.figure_under_way
+            yield f"shop {i} answers {figure.units} as of tick {figure.at.latest}", self.stock_arrives(world, i)
+        if shop.orders_under_way is None:
+            yield f"hub asks for the orders of shop {i}", self.ask_orders(world, i)
+        else:
+            orders = shop.orders_under_way
+            yield f"the orders of shop {i} arrive, read up to tick {orders.reached}", self.orders_arrive(world, i)
 
     def _writing(self, world: World, i: int, shop: Shop) -> Iterator[Move]:
         at = f"to shop {i}"
@@ -261,29 +338,3 @@ class Model:
 def _required(request: Request | None) -> Request:
     assert request is not None
     return request
-
-
-def _published(before: Shop, after: Shop, now: int) -> Shop:
-    """A change of the figure is told by a stock event."""
-    event = Reading(after.shown, Span(now, now))
-    if before.shown == after.shown or event in after.events:
-        return after
-    return after._replace(events=tuple(sorted((*after.events, event))))
-
-
-def _told(shop: Shop, told: tuple[int, ...]) -> Shop:
-    """The hub enters the dated steps of what it did not know yet."""
-    steps = []
-    for sale, before, after in zip(shop.sales, shop.told, told, strict=True):
-        if before < 1 <= after:
-            steps.append((sale.at, -1))
-        if before < 2 <= after:
-            steps.append((_required_time(sale.cancelled_at), 1))
-    if not steps:
-        return shop
-    return shop._replace(told=told, account=listings.own_effects(shop.account, steps))
-
-
-def _required_time(at: int | None) -> int:
-    assert at is not None
-    return at

@@ -83,8 +83,8 @@ def _refuse_forgets(account: Account) -> Account:
 
 
 def _while_in_flight(judge: Callable[..., Verdict]) -> Callable[..., Verdict]:
-    def judged(account: Account, *told: Any) -> Verdict:
-        verdict = judge(replace(account, write=None), *told)
+    def judged(account: Account, *told: Any, **how: Any) -> Verdict:
+        verdict = judge(replace(account, write=None), *told, **how)
         return verdict._replace(account=replace(verdict.account, write=account.write))
 
     return judged

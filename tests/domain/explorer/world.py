@@ -48,6 +48,13 @@ class Request(NamedTuple):
     """The shop's answer; None while it has not landed."""
 
 
+class OrderList(NamedTuple):
+    """A shop's order list, and up to when it is sure to be whole."""
+
+    versions: tuple[int, ...]
+    reached: int
+
+
 class Shop(NamedTuple):
     shown: int
     account: Account
@@ -57,6 +64,8 @@ class Shop(NamedTuple):
     events: tuple[Reading, ...] = ()
     """Every stock event ever sent: each may arrive now, again, or never."""
     request: Request | None = None
+    figure_under_way: Reading | None = None
+    orders_under_way: OrderList | None = None
     refused: int | None = None
     """With what the last compare was refused, until the stock is read again."""
     given_up: tuple[Request, ...] = ()
@@ -116,5 +125,5 @@ def net(told: tuple[int, ...]) -> int:
 
 def opening(kinds: tuple[Kind, ...], units: int, left: Left) -> World:
     """Every shop shows all there is, and the hub has a covered base from before."""
-    base = Reading(units, Span(-1, -1))
+    base = Reading(units, Span(-9, -9))
     return World(0, units, tuple(Shop(units, Account(base=base)) for _ in kinds), left)
