@@ -1,0 +1,95 @@
+"""The bucket of query points, kept as the vendor keeps it (fact sheet 2), so that no call is ever throttled.
+
+The bucket must hold the *requested* cost for a call to start; what it did not really cost comes back afterwards. Size
+and rate are told by each answer, never configured. Our own count runs behind the vendor's in every respect: points are
+taken before the call leaves and given back when its answer is here.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+import anyio
+
+from syncd.ports import Tokens
+from syncd.wire.graphql import Cost
+
+FIRST_CAPACITY: Final = 1000.0
+FIRST_RESTORE: Final = 50.0
+"""Until the first answer tells better: the smallest bucket that was ever in use."""
+
+
+class Call:
+    """Points taken for one call; what the answer says about the bucket is entered by `told`."""
+
+    def __init__(self, taken: float) -> None:
+        self.taken = taken
+        self.cost: Cost | None = None
+
+    def told(self, cost: Cost | None) -> None:
+        self.cost = cost
+
+
+class Budget:
+    """Calls wait their turn in order of arrival until the bucket holds what they request."""
+
+    def __init__(self) -> None:
+        self._capacity = FIRST_CAPACITY
+        self._restore = FIRST_RESTORE
+        self._available = FIRST_CAPACITY
+        self._at: float | None = None
+        self._under_way = 0
+        self._turn = anyio.Lock()
+
+    @property
+    def capacity(self) -> float:
+        return self._capacity
+
+    def tokens(self) -> Tokens:
+        """As it stood when a call last took from it or gave back; needs no running loop."""
+        return Tokens(self._available, self._capacity, self._restore)
+
+    @asynccontextmanager
+    async def spend(self, requested: float) -> AsyncIterator[Call]:
+        """Wait for the points, then count what is left by what the answer told.
+
+        A call that ends without any answer counts in full, as it may have been executed.
+        """
+        async with self._turn:
+            await self._wait_for(min(requested, self._capacity))
+            call = Call(requested)
+            self._available -= requested
+            self._under_way += 1
+        try:
+            yield call
+        finally:
+            self._under_way -= 1
+            self._settle(call)
+
+    async def _wait_for(self, points: float) -> None:
+        while True:
+            self._restored()
+            missing = points - self._available
+            if missing <= 0:
+                return
+            await anyio.sleep(missing / self._restore + 0.01)
+
+    def _settle(self, call: Call) -> None:
+        self._restored()
+        cost = call.cost
+        if cost is None:
+            return
+        if cost.capacity > 0 and cost.restore_per_second > 0:
+            self._available += cost.capacity - self._capacity
+            self._capacity, self._restore = cost.capacity, cost.restore_per_second
+        self._available += call.taken - (cost.actual if cost.actual is not None else 0.0)
+        # What the vendor says is exact while no other call is on its way, and an upper bound while some are.
+        said = cost.available
+        self._available = said if self._under_way == 0 else min(self._available, said)
+        self._available = min(self._available, self._capacity)
+
+    def _restored(self) -> None:
+        now = anyio.current_time()
+        if self._at is not None:
+            self._available = min(self._capacity, self._available + (now - self._at) * self._restore)
+        self._at = now

@@ -1,0 +1,290 @@
+"""Reading orders from the Admin API: what changed since a cursor, or some by their ids."""
+
+import hashlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any, Final
+
+import anyio
+import structlog
+from pydantic_core import to_json
+
+from syncd.channels.shopify.api import Api, Denied, TooDear
+from syncd.channels.shopify.documents import (
+    MORE_COST,
+    MORE_FIRST,
+    ORDERS_OF_FULFILMENT_ORDERS,
+    RETURNS_BY_ORDER,
+    RETURNS_COST,
+    Document,
+    OrderParts,
+    connection_cost,
+    more_of,
+    order_cost,
+    orders_by_id,
+    orders_page,
+)
+from syncd.channels.shopify.settings import Settings
+from syncd.channels.shopify.values import Unusable, instant, text
+from syncd.channels.shopify.webhooks import FULFILMENT_ORDER
+from syncd.domain.ids import Instant, OrderId
+from syncd.ports import Cursor, OrdersPage, Record
+from syncd.wire.graphql import Reply
+
+log = structlog.get_logger(__name__)
+
+POLLED: Final = "syncd/order"
+FETCHED: Final = "syncd/order-fetched"
+ORDER: Final = "gid://shopify/Order/"
+PAGING_ENDS: Final = 20_000
+"""Before the vendor's limit of 25,000 objects by paging, a listing begins anew from the newest order seen."""
+WIDE_EVERY_SECONDS: Final = 60.0
+NARROWEST_OVERLAP_SECONDS: Final = 10.0
+FETCH_AT_ONCE: Final = 50
+
+_LOCATION_FIELDS: Final = ("fulfillmentOrders", "assignedLocation")
+_RETURN_FIELDS: Final = ("return", "returns", "reverseFulfillmentOrders")
+
+
+class OrderReader:
+    """Keeps nothing that a restart would miss: the cursor is the caller's."""
+
+    def __init__(self, api: Api, settings: Settings) -> None:
+        self._api = api
+        self._settings = settings
+        self._page = settings.orders_page
+        self._wide_at: float | None = None
+        self.parts = OrderParts()
+
+    async def pages(self, cursor: Cursor | None) -> AsyncIterator[OrdersPage]:
+        """Without a cursor every order still open, then all that changed since; else what changed since the cursor.
+
+        The cursor is a time taken from the orders themselves, never from a clock; only the very first one is the
+        channel's `Date`, as there may be no order yet. A first reading that breaks off goes on where it was.
+        """
+        changed = dict(cursor or {})
+        if "changed" not in changed:
+            async for page in self._open_orders(changed.get("open"), changed.get("since")):
+                changed = dict(page.cursor)
+                yield page
+        async for page in self._changed_orders(changed["changed"]):
+            yield page
+
+    async def fetch(self, order_ids: Sequence[OrderId]) -> Sequence[Record]:
+        """Whole orders by their ids; one that the shop no longer has is absent."""
+        asked = await self._owners(order_ids)
+        records: list[Record] = []
+        for some in _chunks(list(asked), FETCH_AT_ONCE):
+            reply = await self._adapting(partial(self._by_id, some))
+            nodes = [node for node in _list(reply.data, "nodes") if isinstance(node, dict) and node.get("id")]
+            await self._complete(nodes)
+            records += [_record(FETCHED, node, asked.get(node["id"], ())) for node in nodes]
+        return records
+
+    async def _open_orders(self, begin: str | None, since: str | None) -> AsyncIterator[OrdersPage]:
+        newest = begin
+        async for nodes, reply, last in self._listed("status:open", newest):
+            # What changes while this goes on is found by the reading of changes that follows it.
+            since = since or _iso(reply.at.earliest)
+            newest = _newest(newest, nodes, reply)
+            await self._complete(nodes)
+            waiting = [node for node in nodes if node.get("displayFulfillmentStatus") != "FULFILLED"]
+            cursor = {"changed": since} if last else {"open": newest or "", "since": since}
+            yield OrdersPage(records=tuple(_record(POLLED, node) for node in waiting), cursor=cursor)
+
+    async def _changed_orders(self, since: str) -> AsyncIterator[OrdersPage]:
+        newest: str | None = since
+        first: Reply | None = None
+        begin = _iso(instant(since, "cursor") - int(self._overlap_seconds() * 1000))
+        async for nodes, reply, last in self._listed("", begin):
+            first = first or reply
+            newest = _newest(newest, nodes, reply)
+            await self._complete(nodes)
+            reached = first.at.earliest - int(self._settings.orders_lag_seconds * 1000) if last else None
+            records = tuple(_record(POLLED, node) for node in nodes)
+            yield OrdersPage(records=records, cursor={"changed": newest or since}, reached=reached)
+
+    def _overlap_seconds(self) -> float:
+        """Wide once a minute; in between no wider than the list may lag, many times over."""
+        now = anyio.current_time()
+        if self._wide_at is None or now - self._wide_at >= WIDE_EVERY_SECONDS:
+            self._wide_at = now
+            return self._settings.overlap_seconds
+        return min(
+            self._settings.overlap_seconds, max(NARROWEST_OVERLAP_SECONDS, 5 * self._settings.orders_lag_seconds)
+        )
+
+    async def _listed(
+        self, narrowed: str, begin: str | None
+    ) -> AsyncIterator[tuple[list[dict[str, Any]], Reply, bool]]:
+        """Pages of orders by time of change: their nodes, the answer, and whether it was the last."""
+        after: str | None = None
+        listed = 0
+        while True:
+            query = " ".join(part for part in (narrowed, f"updated_at:>='{begin}'" if begin else "") if part)
+            reply = await self._adapting(partial(self._orders, query, after))
+            connection = (reply.data or {}).get("orders") or {}
+            nodes = [node for node in _list(connection, "nodes") if isinstance(node, dict)]
+            listed += len(nodes)
+            more, after = _next(connection)
+            if more and listed >= PAGING_ENDS:
+                begin, after, listed = _newest(begin, nodes, reply), None, 0
+            yield nodes, reply, not more
+            if not more:
+                return
+
+    async def _orders(self, query: str, after: str | None) -> Reply:
+        variables = {"first": self._page, "after": after, "query": query or None}
+        cost = connection_cost(self._page, order_cost(self.parts))
+        return await self._api.call(orders_page(self.parts), variables, cost=cost)
+
+    async def _by_id(self, ids: Sequence[str]) -> Reply:
+        return await self._api.call(orders_by_id(self.parts), {"ids": list(ids)}, cost=order_cost(self.parts))
+
+    async def _adapting(self, call: Callable[[], Awaitable[Reply]]) -> Reply:
+        """Make the call; where a scope is missing, without what it guards; where it is too dear, smaller."""
+        while True:
+            try:
+                return await call()
+            except Denied as denied:
+                self._do_without(denied)
+            except TooDear:
+                if self._page == 1:
+                    raise
+                self._page = max(1, self._page // 2)
+
+    def _do_without(self, denied: Denied) -> None:
+        """Locations come from the default then, and returns from refunds; said once, as it happens once."""
+        if denied.field in _LOCATION_FIELDS and self.parts.locations:
+            self.parts = replace(self.parts, locations=False)
+            scope = "read_merchant_managed_fulfillment_orders"
+        elif denied.field in _RETURN_FIELDS and self.parts.returns:
+            self.parts = replace(self.parts, returns=False)
+            scope = "read_returns"
+        else:
+            raise denied
+        log.warning("scope.missing", scope=scope, error=str(denied))
+
+    async def _complete(self, nodes: list[dict[str, Any]]) -> None:
+        """Read what did not fit on the page: returns where there are any, and the rest of long lists."""
+        if self.parts.returns:
+            await self._add_returns([node for node in nodes if node.get("returnStatus") not in (None, "NO_RETURN")])
+        for node in nodes:
+            await self._finish("Order", node)
+
+    async def _add_returns(self, nodes: list[dict[str, Any]]) -> None:
+        for some in _chunks(nodes, FETCH_AT_ONCE):
+            ids = [node["id"] for node in some]
+            try:
+                reply = await self._api.call(RETURNS_BY_ORDER, {"ids": ids}, cost=RETURNS_COST)
+            except Denied as denied:
+                self._do_without(denied)
+                return
+            held = {each["id"]: each for each in _list(reply.data, "nodes") if isinstance(each, dict) and "id" in each}
+            for node in some:
+                node["returns"] = held.get(node["id"], {}).get("returns")
+
+    async def _finish(self, owner: str, record: dict[str, Any]) -> None:
+        """Complete every connection of the record and of what it holds, and drop the page marks."""
+        for field, kind in _INSIDE.get(owner, ()):
+            held = record.get(field)
+            if isinstance(held, dict):
+                await self._read_on(owner, record, field, held)
+            inner = held.get("nodes") if isinstance(held, dict) else held
+            for each in inner if isinstance(inner, list) else ():
+                if isinstance(each, dict):
+                    await self._finish(kind, each)
+
+    async def _read_on(self, owner: str, record: Mapping[str, Any], field: str, held: dict[str, Any]) -> None:
+        more, after = _next(held)
+        while more:
+            document: Document = more_of(owner, field)
+            variables = {"id": record["id"], "first": MORE_FIRST, "after": after}
+            reply = await self._api.call(document, variables, cost=MORE_COST)
+            found = ((reply.data or {}).get("node") or {}).get(field) or {}
+            held["nodes"] += _list(found, "nodes")
+            more, after = _next(found)
+        held.pop("pageInfo", None)
+
+    async def _owners(self, order_ids: Sequence[OrderId]) -> dict[str, tuple[OrderId, ...]]:
+        """The orders asked for, by global id, with the ids they were asked by (some by a fulfilment order's)."""
+        asked: dict[str, tuple[OrderId, ...]] = {}
+        indirect = [each for each in order_ids if each.startswith(FULFILMENT_ORDER)]
+        for each in order_ids:
+            if not each.startswith("gid://"):
+                asked[ORDER + each] = (each,)
+        for some in _chunks(indirect, FETCH_AT_ONCE):
+            if not self.parts.locations:
+                break
+            try:
+                reply = await self._api.call(ORDERS_OF_FULFILMENT_ORDERS, {"ids": some}, cost=1)
+            except Denied as denied:
+                self._do_without(Denied(str(denied), _LOCATION_FIELDS[0]))
+                break
+            for node in _list(reply.data, "nodes"):
+                if isinstance(node, dict) and isinstance(node.get("orderId"), str):
+                    asked[node["orderId"]] = (*asked.get(node["orderId"], ()), OrderId(text(node.get("id"))))
+        return asked
+
+
+_INSIDE: Final[Mapping[str, Sequence[tuple[str, str]]]] = {
+    "Order": (
+        ("lineItems", "LineItem"),
+        ("fulfillments", "Fulfillment"),
+        ("refunds", "Refund"),
+        ("fulfillmentOrders", "FulfillmentOrder"),
+        ("returns", "Return"),
+    ),
+    "Fulfillment": (("fulfillmentLineItems", "FulfillmentLineItem"),),
+    "Refund": (("refundLineItems", "RefundLineItem"),),
+    "FulfillmentOrder": (("lineItems", "FulfillmentOrderLineItem"),),
+    "Return": (("reverseFulfillmentOrders", "ReverseFulfillmentOrder"),),
+    "ReverseFulfillmentOrder": (("lineItems", "ReverseFulfillmentOrderLineItem"),),
+}
+"""The lists inside an order, with what they hold."""
+
+
+def _record(topic: str, node: Mapping[str, Any], asked_as: Sequence[OrderId] = ()) -> Record:
+    """The order as it was read; its id, version and content are the key, so that the same again is the same record."""
+    content = to_json(node)
+    digest = hashlib.sha256(content).hexdigest()[:20]
+    number = text(node.get("id")).rpartition("/")[2]
+    key = f"{number}:{text(node.get('updatedAt'))}:{digest}"
+    if topic == POLLED:
+        return Record(key=f"order:{key}", topic=topic, body=content)
+    return Record(key=f"fetched:{key}", topic=topic, body=to_json({"fetched": list(asked_as), "order": node}))
+
+
+def _newest(newest: str | None, nodes: Iterable[Mapping[str, Any]], reply: Reply) -> str | None:
+    """The latest time of change seen; one from the future would hide every order that follows it."""
+    times: list[Instant] = [] if not newest else [instant(newest, "cursor")]
+    for node in nodes:
+        try:
+            at = instant(node.get("updatedAt"), "updatedAt")
+        except Unusable:
+            continue
+        if at <= reply.at.latest:
+            times.append(at)
+    return _iso(max(times)) if times else newest
+
+
+def _iso(at: Instant) -> str:
+    """Whole seconds, rounded down, as the search takes them."""
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=at // 1000)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _next(connection: Mapping[str, Any]) -> tuple[bool, str | None]:
+    info = connection.get("pageInfo") or {}
+    after = info.get("endCursor")
+    return bool(info.get("hasNextPage")) and isinstance(after, str), after
+
+
+def _list(holder: Mapping[str, Any] | None, field: str) -> list[Any]:
+    held = (holder or {}).get(field)
+    return held if isinstance(held, list) else []
+
+
+def _chunks(items: list[Any], size: int) -> Iterable[list[Any]]:
+    return (items[start : start + size] for start in range(0, len(items), size))
