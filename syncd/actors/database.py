@@ -7,13 +7,15 @@ from typing import Final
 import anyio
 import structlog
 
-from syncd.domain.backoff import full_jitter
+from syncd.domain.backoff import Backoff
 from syncd.storage.pool import Connection, Trouble, connected, trouble
 
 log = structlog.get_logger(__name__)
 
-FIRST_SECONDS: Final = 0.2
-MOST_SECONDS: Final = 5.0
+BACKOFF: Final = Backoff(first_seconds=0.2, limit_seconds=3.0)
+
+
+def _nothing() -> None: ...
 
 
 class Connector:
@@ -23,8 +25,10 @@ class Connector:
         self._dsn = dsn
         self._rng = rng
 
-    async def keep(self, who: str, work: Callable[[Connection], Awaitable[None]], *, down: Callable[[], None]) -> None:
-        """Run `work` on a connection of its own for ever, connecting anew after each loss; `down` is called at a loss."""
+    async def keep(
+        self, who: str, work: Callable[[Connection], Awaitable[None]], down: Callable[[], None] = _nothing
+    ) -> None:
+        """Run `work` on a connection of its own, connecting anew after each loss; `down` is called at a loss."""
         failures = 0
         while True:
             try:
@@ -39,4 +43,4 @@ class Connector:
                 failures += 1
                 if failures == 1:
                     log.warning("database.lost", writer=who, error=str(error) or type(error).__name__)
-            await anyio.sleep(full_jitter(failures, FIRST_SECONDS, MOST_SECONDS, self._rng))
+            await anyio.sleep(BACKOFF.delay_seconds(failures, self._rng))

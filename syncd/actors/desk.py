@@ -13,10 +13,10 @@ import anyio
 
 from syncd.actors.doorbell import Doorbell
 from syncd.domain.books import ChannelRecord
-from syncd.domain.breaker import Breaker
+from syncd.domain.breaker import Breaker, Circuit
 from syncd.domain.ids import ChannelId, Instant, ListingKey, OrderId
 from syncd.domain.listings import Account
-from syncd.domain.showing import SETTLE, Owed
+from syncd.domain.showing import RISE, SETTLE, Owed
 from syncd.domain.writes import SentWrite
 
 PATIENCE_SECONDS = 1.2
@@ -74,6 +74,8 @@ class Asked:
 class Desk:
     record: ChannelRecord
     owed: OwedQueue = field(default_factory=OwedQueue)
+    frozen: set[ListingKey] = field(default_factory=set)
+    """Rises that wait until the channel's orders can be read again."""
     asked: dict[ListingKey, Asked] = field(default_factory=dict)
     wanted: set[OrderId] = field(default_factory=set)
     open_writes: dict[int, SentWrite] = field(default_factory=dict)
@@ -82,6 +84,10 @@ class Desk:
     breaker: Breaker = field(default_factory=Breaker)
     state: str = "starting"
     trouble: str = ""
+    failed: bool = False
+    """The actor keeps crashing."""
+    draining: bool = False
+    """The daemon is stopping: begin nothing any more."""
     orders_readable: bool = False
     """The last attempt to read the channel's orders succeeded; rises wait while it did not."""
     orders_known: Instant | None = None
@@ -103,9 +109,22 @@ class Desk:
         return self.record.channel
 
     @property
+    def circuit(self) -> Circuit:
+        return self.breaker.circuit(anyio.current_time())
+
+    @property
+    def shown_state(self) -> str:
+        """The channel's state in one word, for scripts and screens."""
+        if self.failed:
+            return "failed"
+        if self.last_error is not None and self.state != "starting":
+            return "degraded"
+        return "paused" if self.record.paused else self.state
+
+    @property
     def may_write(self) -> bool:
         """Writes may go out at all: a person has confirmed the first synchronisation and nobody paused the channel."""
-        return self.record.first_synced_at is not None and not self.record.paused
+        return self.record.first_synced_at is not None and not self.record.paused and not self.draining
 
     def ask(self, key: ListingKey, account: Account) -> None:
         """Keep the question about a listing as its account has it now."""
@@ -119,6 +138,16 @@ class Desk:
             known = self.asked[key] = Asked(due=anyio.current_time() + wait)
         known.read_to = read_to
         self.questions.ring()
+
+    def thaw(self) -> None:
+        """The channel's orders have been read again."""
+        self.orders_readable = True
+        if not self.record.frozen:
+            for key in self.frozen:
+                self.owed.put(Owed(key, RISE))
+            if self.frozen:
+                self.writes.ring()
+            self.frozen.clear()
 
     def lay(self, owed: Owed | None, key: ListingKey) -> None:
         if owed is None:

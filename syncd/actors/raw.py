@@ -1,7 +1,7 @@
 """The raw writer: what arrived is on disk before anybody is told so; everything that waits becomes one transaction."""
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -97,14 +97,13 @@ class RawWriter:
                 started = True
                 task_status.started()
 
-        await self._connector.keep("raw writer", lambda connection: self._work(connection, up), down=self._refuse_all)
+        await self._connector.keep("raw writer", lambda connection: self._work(connection, up), self._refuse_all)
 
-    async def _work(self, connection: Connection, up: "object") -> None:
+    async def _work(self, connection: Connection, up: Callable[[], None]) -> None:
         self.through = await inbox.last_id(connection)
         self._fresh.clear()
         self._fresh_bytes = 0
-        if callable(up):
-            up()
+        up()
         while True:
             if not self._waiting:
                 await self._bell.wait()

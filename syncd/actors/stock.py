@@ -6,7 +6,7 @@ for as long as its connection lives, so a second daemon can never write beside i
 """
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
@@ -22,9 +22,9 @@ from syncd.actors.doorbell import Doorbell
 from syncd.actors.intake import Parsed
 from syncd.actors.raw import RawWriter
 from syncd.domain.books import Books, ChannelRecord, Need
-from syncd.domain.commands import Command
+from syncd.domain.commands import Command, Refresh
 from syncd.domain.errors import InvalidChange, InvariantBroken, Retry, SyncdError
-from syncd.domain.ids import ChannelId, OrderId
+from syncd.domain.ids import ChannelId, OrderId, Sku
 from syncd.domain.listings import fold
 from syncd.domain.setup import Setup
 from syncd.domain.showing import owes, refresh
@@ -43,6 +43,7 @@ GROUP: Final = 400
 """Deliveries per transaction, at most."""
 GROUP_SECONDS: Final = 60.0
 LOCK_SPACE: Final = 0x73796E63
+REFRESH_CHUNK: Final = 500
 KEPT_EFFECTS: Final = 24
 KEPT_MILLISECONDS: Final = 60_000
 
@@ -56,6 +57,16 @@ class _Asked:
     command: Command[Any]
     done: anyio.Event = field(default_factory=anyio.Event)
     result: Any = None
+    error: Exception | None = None
+
+
+@dataclass(slots=True)
+class _Again:
+    """Stored deliveries that somebody wants applied once more."""
+
+    ids: tuple[int, ...]
+    done: anyio.Event = field(default_factory=anyio.Event)
+    results: dict[int, str] = field(default_factory=dict)
     error: Exception | None = None
 
 
@@ -81,7 +92,10 @@ class StockActor:
         self._now = now
         self._partition = partition
         self._asked: deque[_Asked] = deque()
+        self._again: deque[_Again] = deque()
         self._store: BookStore | None = None
+        self._stale_skus: str | None = None
+        """While not None, SKUs after this one still show what an older configuration wanted."""
         self.on_commit: Callable[[Books], None] = lambda books: None
         """Called after each commit with what it changed; must be quick and must not fail."""
 
@@ -108,6 +122,38 @@ class StockActor:
         result: R = asked.result
         return result
 
+    async def replay(self, ids: Sequence[int]) -> dict[int, str]:
+        """Apply stored deliveries again; returns for each '' or the reason why it cannot be used.
+
+        A dead letter that is applied is buried no longer.
+        """
+        again = _Again(tuple(ids))
+        self._again.append(again)
+        self._bell.ring()
+        await again.done.wait()
+        if again.error is not None:
+            raise again.error
+        return again.results
+
+    @property
+    def up(self) -> bool:
+        """The database takes changes."""
+        return self._store is not None
+
+    async def pulse(self) -> None:
+        """Return when a group has gone through: proof that the actor makes progress."""
+        await self.ask(Refresh(skus=frozenset()))
+
+    def refresh_all(self) -> None:
+        """Compute anew, in the background, what every listing should show."""
+        self._stale_skus = ""
+
+    async def caught_up(self) -> None:
+        """Return once everything that is stored now has been applied."""
+        goal = self._raw.through
+        while self.through < goal:
+            await self.pulse()
+
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Apply what waits, for ever; a lost database is waited for, a broken invariant ends the daemon."""
         started = False
@@ -122,7 +168,7 @@ class StockActor:
             self._bell.ring()
             await self._work()
 
-        await self._connector.keep("stock actor", work, down=self._down)
+        await self._connector.keep("stock actor", work, self._down)
 
     async def _take_lock(self, connection: Connection, *, first: bool) -> None:
         """Ours for as long as this connection lives; the server may need a moment to notice that an old one died."""
@@ -159,22 +205,38 @@ class StockActor:
 
     def _down(self) -> None:
         self._store = None
+        lost = Retry("the database cannot be reached", after_seconds=2)
         while self._asked:
-            self._answer_error(self._asked.popleft(), Retry("the database cannot be reached", after_seconds=2))
+            self._answer_error(self._asked.popleft(), lost)
+        while self._again:
+            again = self._again.popleft()
+            again.error = lost
+            again.done.set()
 
     async def _work(self) -> None:
         while True:
+            if self._again:
+                await self._replay(self._again[0])
             rows = await self._rows()
             asked = [self._asked.popleft() for _ in range(len(self._asked))]
             if not rows and not asked:
-                await self._bell.wait()
-                continue
+                if self._stale_skus is None:
+                    await self._bell.wait()
+                    continue
+                asked = await self._next_stale()
             try:
                 await self._group(rows, asked)
             except BaseException:
                 for one in asked:
                     self._answer_error(one, Retry("the database did not take the change", after_seconds=2))
                 raise
+
+    async def _next_stale(self) -> list[_Asked]:
+        store = self._opened()
+        rows = await store.connection.fetch(BOOKS.skus_after, self._stale_skus, REFRESH_CHUNK)
+        skus = [Sku(row["sku"]) for row in rows]
+        self._stale_skus = skus[-1] if skus else None
+        return [_Asked(Refresh(skus=frozenset(skus)))]
 
     async def _rows(self) -> list[InboxRow]:
         store = self._opened()
@@ -200,6 +262,30 @@ class StockActor:
             for one in asked:
                 await self._group([], [one])
 
+    async def _replay(self, again: _Again) -> None:
+        store = self._opened()
+        rows = {row.id: row for row in await inbox.by_ids(store.connection, again.ids)}
+        for number in again.ids:
+            again.results[number] = await self._once_more(rows.get(number))
+        self._again.popleft()
+        again.done.set()
+
+    async def _once_more(self, row: InboxRow | None) -> str:
+        if row is None:
+            return "there is no such delivery"
+        letter = intake.parse(row, self._channels)
+        try:
+            if isinstance(letter, Parsed):
+                await self._transact([row], [], revive=[row.id])
+                return ""
+            reason = letter.reason
+        except Exception as error:
+            if trouble(error) in (Trouble.LOST, Trouble.DISK, Trouble.AGAIN):
+                raise
+            reason = f"{row.topic} could not be applied: {type(error).__name__}: {error}"
+        await self._transact([], [], letters=[Letter(row=row, reason=reason)])
+        return reason
+
     async def _give_up(self, rows: list[InboxRow], asked: list[_Asked], error: Exception) -> None:
         """One row, or one command, that cannot be applied: kept with its reason, or answered."""
         log.error("change.failed", event=rows[0].event_id if rows else None, error=repr(error), exc_info=error)
@@ -210,7 +296,13 @@ class StockActor:
             await self._transact([], [], letters=[Letter(row=rows[0], reason=reason)], through=rows[0].id)
 
     async def _transact(
-        self, rows: list[InboxRow], asked: list[_Asked], *, letters: list[Letter] | None = None, through: int = 0
+        self,
+        rows: list[InboxRow],
+        asked: list[_Asked],
+        *,
+        letters: list[Letter] | None = None,
+        through: int = 0,
+        revive: Sequence[int] = (),
     ) -> None:
         store = self._opened()
         letters = list(letters or ())
@@ -246,7 +338,13 @@ class StockActor:
             await store.save(books, through)
             if letters:
                 await inbox.bury(store.connection, letters, at)
+            if revive:
+                await inbox.revive(store.connection, revive, at)
+            counts = await inbox.open_letters(store.connection) if letters or revive else None
         store.committed(books, through)
+        if counts is not None:
+            for channel, desk in self._desks.items():
+                desk.dead_letters = counts.get(channel, 0)
         self._publish(books, parsed, letters)
         for one in asked:
             one.done.set()
@@ -263,9 +361,6 @@ class StockActor:
         for channel, record in books.channel_records.items():
             self._desks[channel].record = record
         for letter in letters:
-            desk = self._desks.get(letter.row.channel)
-            if desk is not None:
-                desk.dead_letters += 1
             log.warning("letter.buried", channel=letter.row.channel, event=letter.row.event_id, reason=letter.reason)
         self._lay_out(books)
         for channel in books.unknown_items:

@@ -10,7 +10,7 @@ from typing import Protocol, cast
 
 from pydantic import BaseModel
 
-from syncd.config.model import ChannelConfig
+from syncd.config.model import Channel as ChannelConfig
 from syncd.ports import Capabilities, Channel, Now
 
 

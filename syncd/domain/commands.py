@@ -145,7 +145,7 @@ class LinkBySku:
     """Link items whose SKU text names exactly one SKU of ours and one item of the channel; ask about the others."""
 
     channel: ChannelId
-    pairs: Sequence[tuple[RemoteId, Sku]]
+    pairs: Sequence[tuple[RemoteId, Sku]] = ()
     puzzles: Sequence[tuple[RemoteId, str]] = ()
     """Items that cannot be linked, each with the reason."""
     waiting: frozenset[OrderKey] = frozenset()
@@ -205,6 +205,19 @@ class DecideDrift:
             if self.take_over:
                 adopt(books, listing, self.difference, "drift_adopted")
             settle_drift(books, listing, f"{'taken over' if self.take_over else 'overwritten'} by {self.actor}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForgetWanted:
+    """These orders have been read from the channel, as far as it knows them."""
+
+    keys: frozenset[OrderKey]
+
+    def need(self) -> Need:
+        return Need()
+
+    def apply(self, books: Books) -> None:
+        books.read |= self.keys
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

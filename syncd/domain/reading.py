@@ -75,7 +75,7 @@ def drop(books: Books, key: ListingKey, why: str) -> None:
     listing.account = replace(listing.account, write=None, reading=None, asked=False, base=None, written=0)
     if listing.sku is not None:
         books.relink(listing, None, None)
-    listing.alias = None
+    listing.tracked = False
     unmapped(books, listing, why)
     books.changed_listings.add(key)
 

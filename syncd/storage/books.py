@@ -40,6 +40,7 @@ from syncd.storage.codec import (
     override_from_json,
     override_to_text,
 )
+from syncd.storage.pool import Connection
 from syncd.storage.queries import load
 
 SQL = load("books")
@@ -47,7 +48,7 @@ CONFLICTS = load("conflicts")
 
 
 class BookStore:
-    def __init__(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self.seq = 0
         self.write_id = 0
@@ -121,10 +122,6 @@ class BookStore:
         """Listings without a SKU that go by one of these names on their channel."""
         rows = await self.connection.fetch(SQL.unlinked_named, list(skus))
         return [(ChannelId(row["channel"]), RemoteId(row["remote_id"])) for row in rows]
-
-    async def unbound_orders(self, channel: ChannelId) -> list[OrderKey]:
-        rows = await self.connection.fetch(SQL.unbound_orders, channel)
-        return [OrderKey(channel, OrderId(row["order_id"])) for row in rows]
 
     async def save(self, books: Books, through: int) -> None:
         """Store what the group changed; to be called inside the group's transaction, once."""
@@ -228,6 +225,12 @@ class BookStore:
                 Conflict(kind=ConflictKind.OVERSELL, subject=sku, sku=sku, location=keys[0].location, facts=facts)
             )
         return found
+
+
+async def unbound_orders(connection: Connection, channel: ChannelId) -> list[OrderKey]:
+    """Orders of the channel with lines whose SKU was not known when they were booked."""
+    rows = await connection.fetch(SQL.unbound_orders, channel)
+    return [OrderKey(channel, OrderId(row["order_id"])) for row in rows]
 
 
 def channel_columns(record: ChannelRecord) -> list[Any]:

@@ -159,7 +159,7 @@ SELECT order_id FROM wanted_orders WHERE channel = $1;
 -- Items without a SKU whose text names one SKU of ours and no other item of the channel.
 SELECT l.sku_text AS sku, min(l.remote_id) AS remote_id
 FROM listings l JOIN skus s ON s.sku = l.sku_text
-WHERE l.channel = $1 AND l.tracked AND l.alias IS NOT NULL
+WHERE l.channel = $1 AND l.tracked
 GROUP BY l.sku_text
 HAVING count(DISTINCT l.remote_id) = 1 AND bool_and(l.sku IS NULL AND l.linked_by IS DISTINCT FROM 'nobody')
    AND NOT EXISTS (SELECT FROM listings o WHERE o.channel = $1 AND o.sku = l.sku_text);
@@ -169,5 +169,9 @@ HAVING count(DISTINCT l.remote_id) = 1 AND bool_and(l.sku IS NULL AND l.linked_b
 SELECT l.remote_id, l.sku_text, s.sku IS NOT NULL AS exists,
        (SELECT count(DISTINCT o.remote_id) FROM listings o WHERE o.channel = $1 AND o.sku_text = l.sku_text) AS alike
 FROM listings l LEFT JOIN skus s ON s.sku = l.sku_text
-WHERE l.channel = $1 AND l.sku IS NULL AND l.tracked AND l.alias IS NOT NULL AND l.linked_by IS DISTINCT FROM 'nobody'
+WHERE l.channel = $1 AND l.sku IS NULL AND l.tracked AND l.linked_by IS DISTINCT FROM 'nobody'
 GROUP BY l.remote_id, l.sku_text, s.sku;
+
+-- name: skus_after
+-- The next SKUs in order of their names.
+SELECT sku FROM skus WHERE sku > $1 ORDER BY sku LIMIT $2;

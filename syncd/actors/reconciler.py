@@ -1,0 +1,226 @@
+"""Answers the questions about a channel's listings: reads them, has the readings covered, has them judged.
+
+Also reads the whole catalogue: at first, when an order names an item that nobody knows, and every so often.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final, TypeVar
+
+import anyio
+import structlog
+
+from syncd.actors.contact import Contact
+from syncd.actors.desk import PATIENCE_SECONDS, Desk
+from syncd.actors.poller import Poller
+from syncd.actors.stock import StockActor
+from syncd.domain.books import Audited
+from syncd.domain.commands import LinkBySku, SaveChannel
+from syncd.domain.errors import AuthFailed, OutcomeUnknown, Retry
+from syncd.domain.ids import Instant, ListingKey, RemoteId, Sku
+from syncd.domain.reading import AdoptCounts, Cover, ReadRow, TakeReadings
+from syncd.domain.setup import ChannelSetup, FirstSync
+from syncd.domain.showing import SETTLE
+from syncd.ports import CatalogueRow, Channel, Now
+from syncd.storage.books import SQL as BOOKS
+from syncd.storage.books import unbound_orders
+from syncd.storage.pool import Database
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+CHUNK: Final = 500
+LOOK_SECONDS: Final = 1.0
+CATALOGUE_SECONDS: Final = 6 * 3600.0
+UNKNOWN_SECONDS: Final = 20.0
+"""At most this often is the catalogue read for an item that nobody knows."""
+CATALOGUE_CALL_SECONDS: Final = 3600.0
+RECONCILE_SECONDS: Final = 60.0
+READ_BATCH: Final = 250
+CLOCK_SECONDS: Final = 1.1
+"""Channels' clocks tick in seconds: that much later an order reading surely reaches beyond a reading."""
+MOST_SECONDS: Final = 30.0
+
+
+@dataclass(slots=True)
+class Reconciler:
+    channel: Channel
+    setup: ChannelSetup
+    desk: Desk
+    stock: StockActor
+    database: Database
+    contact: Contact
+    poller: Poller
+    now: Now
+    _catalogue_at: float | None = None
+    _read_at: float = 0.0
+    _failures: int = 0
+    _reading: anyio.Lock = field(default_factory=anyio.Lock)
+
+    async def run(self) -> None:
+        """Read the catalogue once, then answer questions as they come, for ever."""
+        while True:
+            try:
+                await self._round()
+                self._failures = 0
+                wait = LOOK_SECONDS if self.desk.asked else self._until_catalogue()
+                await self.desk.questions.wait(at_most_seconds=wait)
+            except (Retry, AuthFailed, OutcomeUnknown) as error:
+                self._failures += 1
+                if self._failures == 1:
+                    log.warning("listings.unread", channel=self.desk.channel, error=str(error))
+                await anyio.sleep(min(self.contact.pause_seconds(error, self._failures), MOST_SECONDS))
+
+    async def _round(self) -> None:
+        if self._until_catalogue() <= 0.0:
+            await self.read_catalogue(adopt=self.setup.first_sync is FirstSync.ADOPT)
+        await self._judge()
+        await self._read_asked()
+        if self._waiting():
+            await self._cover()
+            await self._judge()
+        if self.desk.record.first_synced_at is None and not self._waiting():
+            if self.setup.first_sync is FirstSync.ASK:
+                self.desk.state = "awaiting_first_sync"
+            else:
+                await self._confirm_first_sync("syncd")
+
+    def _until_catalogue(self) -> float:
+        if self._catalogue_at is None:
+            return 0.0
+        every = UNKNOWN_SECONDS if self.desk.catalogue_wanted else CATALOGUE_SECONDS
+        return max(0.0, self._catalogue_at + every - anyio.current_time())
+
+    async def read_catalogue(self, *, adopt: bool) -> None:
+        """Read every item at every mapped location and link what can be linked; its readings wait for their cover.
+
+        With `adopt`, or where the channel is the authority, a first reading becomes the counts.
+        """
+        async with self._reading:
+            self.desk.catalogue_wanted = False
+            first = self.desk.record.first_synced_at is None
+            adopted: list[ReadRow] = []
+            async with self.contact.attempt("read catalogue"):
+                with anyio.fail_after(CATALOGUE_CALL_SECONDS):
+                    async for rows in self.channel.read_catalogue():
+                        taken = [_read_row(self.desk, row) for row in rows]
+                        for chunk in _chunks(taken):
+                            await self.stock.ask(TakeReadings(channel=self.desk.channel, rows=chunk))
+                        if first:
+                            adopted += [row for row in taken if adopt or self._is_authority(row.key)]
+            self._read_at = self._catalogue_at = anyio.current_time()
+            await self._adopt(adopted)
+            await self.link()
+            log.info("catalogue.read", channel=self.desk.channel)
+
+    def _is_authority(self, key: ListingKey) -> bool:
+        return self.stock.setup.is_authority(key.channel, key.remote_location)
+
+    async def _adopt(self, rows: Sequence[ReadRow]) -> None:
+        """Only items with a SKU text that no other item of the channel has."""
+        items: dict[str, set[RemoteId]] = {}
+        for row in rows:
+            items.setdefault(row.sku_text, set()).add(row.key.remote_id)
+        clear = [row for row in rows if row.sku_text and len(items[row.sku_text]) == 1]
+        for chunk in _chunks(clear):
+            skus = [Sku(row.sku_text) for row in chunk]
+            await self.stock.ask(AdoptCounts(channel=self.desk.channel, rows=chunk, skus=skus))
+
+    async def link(self) -> None:
+        """Link items by SKU text where that is unambiguous, ask about the others, book the orders that waited."""
+        async with self.database.reading() as connection:
+            found = await connection.fetch(BOOKS.link_candidates, self.desk.channel)
+        pairs = [(RemoteId(row["remote_id"]), Sku(row["sku"])) for row in found]
+        for chunk in _chunks(pairs):
+            await self.stock.ask(LinkBySku(channel=self.desk.channel, pairs=chunk))
+        async with self.database.reading() as connection:
+            unlinked = await connection.fetch(BOOKS.unlinked_items, self.desk.channel)
+            waiting = await unbound_orders(connection, self.desk.channel)
+        puzzles = [
+            (RemoteId(row["remote_id"]), _puzzle(row["sku_text"], row["exists"], row["alike"])) for row in unlinked
+        ]
+        for some in _chunks(puzzles):
+            await self.stock.ask(LinkBySku(channel=self.desk.channel, puzzles=some))
+        for orders in _chunks(waiting):
+            await self.stock.ask(LinkBySku(channel=self.desk.channel, waiting=frozenset(orders)))
+
+    async def reconcile(self, *, apply: bool, actor: str) -> None:
+        """Read the channel anew and judge it; with `apply`, a person says that what is owed may be written."""
+        await self.read_catalogue(adopt=self.setup.first_sync is FirstSync.ADOPT)
+        with anyio.move_on_after(RECONCILE_SECONDS):
+            while self._waiting():
+                await self._cover()
+                await self._judge(settle=0 if apply else SETTLE)
+        if apply:
+            await self._confirm_first_sync(actor)
+
+    async def _confirm_first_sync(self, actor: str) -> None:
+        record = self.desk.record
+        if record.first_synced_at is None:
+            record = replace(record, first_synced_at=self.now())
+            audit = Audited(actor=actor, action="channel.first_sync", target=self.desk.channel)
+            await self.stock.ask(SaveChannel(record=record, audit=audit))
+            log.info("channel.first_synced", channel=self.desk.channel, by=actor)
+        self.desk.state = "live"
+        self.desk.writes.ring()
+
+    def _waiting(self) -> bool:
+        return any(asked.read_to is not None for asked in self.desk.asked.values())
+
+    async def _cover(self) -> None:
+        """Read the orders once they can be known beyond the readings that wait."""
+        lag_seconds = self.channel.capabilities.orders_lag_seconds + CLOCK_SECONDS
+        await anyio.sleep(max(0.0, self._read_at + lag_seconds - anyio.current_time()))
+        await self.poller.poll()
+        await self.stock.caught_up()
+
+    async def _judge(self, *, settle: Instant = SETTLE) -> None:
+        known = self.desk.orders_known
+        if known is None:
+            return
+        keys = [key for key, asked in self.desk.asked.items() if asked.read_to is not None and asked.read_to <= known]
+        for chunk in _chunks(keys):
+            may_enforce = self.desk.dead_letters == 0
+            await self.stock.ask(Cover(keys=chunk, reached=known, settle=settle, may_enforce=may_enforce))
+
+    async def _read_asked(self) -> None:
+        now = anyio.current_time()
+        due = [key for key, asked in self.desk.asked.items() if asked.read_to is None and asked.due <= now]
+        for chunk in _chunks(due, READ_BATCH):
+            rows = await self.contact.call("read levels", lambda keys=chunk: self.channel.read_levels(keys))
+            taken = [_read_row(self.desk, row) for row in rows]
+            gone = set(chunk) - {row.key for row in taken}
+            await self.stock.ask(TakeReadings(channel=self.desk.channel, rows=taken, gone=sorted(gone)))
+            self._read_at = anyio.current_time()
+            for key in chunk:
+                asked = self.desk.asked.get(key)
+                if asked is not None and asked.read_to is None:
+                    asked.due = anyio.current_time() + PATIENCE_SECONDS
+
+
+def _read_row(desk: Desk, row: CatalogueRow) -> ReadRow:
+    return ReadRow(
+        key=ListingKey(desk.channel, row.remote_id, row.remote_location),
+        alias=row.alias,
+        sku_text=row.sku_text,
+        title=row.title,
+        active=row.active,
+        units=row.units,
+        committed=row.committed,
+        reading=row.reading,
+    )
+
+
+def _puzzle(sku_text: str, exists: bool, alike: int) -> str:
+    if not sku_text:
+        return "the item has no SKU on the channel"
+    if alike > 1:
+        return f"{alike} items of the channel go by the SKU {sku_text}"
+    if not exists:
+        return f"there is no SKU {sku_text} here"
+    return f"another item of the channel is linked to {sku_text} already"
+
+
+def _chunks(items: Sequence[T], size: int = CHUNK) -> Iterator[Sequence[T]]:
+    return (items[start : start + size] for start in range(0, len(items), size))
