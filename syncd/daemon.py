@@ -7,7 +7,7 @@ lock), raw writer, control socket, channels, listener; what stops last is the em
 import os
 import random
 import signal
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -209,18 +209,19 @@ def _recall(shops: Mapping[ChannelId, Channel], desks: Mapping[ChannelId, Desk])
             shop.learn(facts_from_json(facts))
 
 
-async def _within(scope: anyio.CancelScope, run: Callable[[], "object"]) -> None:
+async def _within(scope: anyio.CancelScope, run: Callable[[], Awaitable[None]]) -> None:
     with scope:
-        await run()  # type: ignore[misc]  # a partial of a coroutine function
+        await run()
 
 
 async def _drain(desks: Mapping[ChannelId, Desk], scope: anyio.CancelScope) -> None:
-    """Begin no write any more, and wait for the calls in flight; what has no answer by then is settled at the next start."""
+    """Begin no write any more, and wait for the calls in flight; the rest is in doubt, and settled at the next start."""
     for desk in desks.values():
         desk.draining = True
     with anyio.move_on_after(DRAIN_SECONDS):
-        while any(desk.in_flight is not None for desk in desks.values()):
-            await anyio.sleep(0.02)
+        for desk in desks.values():
+            async with desk.sending:
+                log.debug("channel.drained", channel=desk.channel)
     scope.cancel()
 
 

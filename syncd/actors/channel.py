@@ -78,10 +78,8 @@ class ChannelActor:
 
     def _check_locations(self, facts: ShopFacts) -> None:
         known = {location.remote_location for location in facts.locations}
-        missing = [
-            remote for remote in self.setup.locations if self.channel.capabilities.has_locations and remote not in known
-        ]
-        if missing and known:
+        missing = [remote for remote in self.setup.locations if remote not in known]
+        if self.channel.capabilities.has_locations and missing and known:
             self.desk.trouble = f"the shop has no location {', '.join(missing)}; it has {', '.join(sorted(known))}"
             log.warning("channel.locations_unknown", channel=self.desk.channel, missing=missing, known=sorted(known))
 

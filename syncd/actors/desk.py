@@ -81,6 +81,8 @@ class Desk:
     open_writes: dict[int, SentWrite] = field(default_factory=dict)
     """Calls of an earlier run, or without an answer, that have to be settled first."""
     in_flight: SentWrite | None = None
+    sending: anyio.Lock = field(default_factory=anyio.Lock)
+    """Held from choosing a call's rows until its outcome is entered."""
     breaker: Breaker = field(default_factory=Breaker)
     state: str = "starting"
     trouble: str = ""

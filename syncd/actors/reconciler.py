@@ -5,6 +5,7 @@ Also reads the whole catalogue: at first, when an order names an item that nobod
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Final, TypeVar
 
 import anyio
@@ -188,7 +189,7 @@ class Reconciler:
         now = anyio.current_time()
         due = [key for key, asked in self.desk.asked.items() if asked.read_to is None and asked.due <= now]
         for chunk in _chunks(due, READ_BATCH):
-            rows = await self.contact.call("read levels", lambda keys=chunk: self.channel.read_levels(keys))
+            rows = await self.contact.call("read levels", partial(self.channel.read_levels, chunk))
             taken = [_read_row(self.desk, row) for row in rows]
             gone = set(chunk) - {row.key for row in taken}
             await self.stock.ask(TakeReadings(channel=self.desk.channel, rows=taken, gone=sorted(gone)))

@@ -44,15 +44,19 @@ class Writer:
         """Settle what an earlier run left in doubt, then write what is owed, for ever."""
         while True:
             while self.desk.open_writes:
-                await self._settle(next(iter(self.desk.open_writes.values())))
+                if self.desk.draining:
+                    await anyio.sleep_forever()
+                async with self.desk.sending:
+                    await self._settle(next(iter(self.desk.open_writes.values())))
             if not self.desk.may_write or not self.desk.owed:
                 await self.desk.writes.wait()
                 continue
             await self._gather()
-            await self._write_batch()
+            async with self.desk.sending:
+                await self._write_batch()
 
     async def _gather(self) -> None:
-        """Let a burst fill the call: until the batch is full, nothing more is coming, or the first has waited enough."""
+        """Let a burst fill the call: until it is full, nothing more is coming, or the first has waited enough."""
         started = anyio.current_time()
         while len(self.desk.owed) < self.channel.capabilities.batch:
             now = anyio.current_time()
