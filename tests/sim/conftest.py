@@ -1,6 +1,6 @@
 """A simulated Shopify shop, its server, an app that calls it, and a listener for its webhooks."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -35,12 +35,12 @@ class App:
     version: str = "2026-10"
     token: str = "shpat_simulated"
 
-    async def raw(self, query: str, variables: dict[str, Any] | None = None) -> tuple[int, Any, dict[str, str]]:
+    async def raw(self, query: str, variables: dict[str, Any] | None = None) -> tuple[int, Any, Mapping[str, str]]:
         address = f"{self.url}/admin/api/{self.version}/graphql.json"
         body = {"query": query, "variables": variables or {}}
         async with self.session.post(address, json=body, headers={"X-Shopify-Access-Token": self.token}) as response:
             answer = await response.json() if "json" in response.content_type else await response.text()
-            return response.status, answer, dict(response.headers)
+            return response.status, answer, response.headers
 
     async def ask(self, query: str, variables: dict[str, Any] | None = None) -> dict[str, Any]:
         return (await self.raw(query, variables))[1]

@@ -83,7 +83,7 @@ class Plan:
     shop: "Shop"
     version: str
     errors: list[UserError] = field(default_factory=list)
-    stale: bool = False
+    stale: tuple[str, str] | None = None
     steps: list["Step"] = field(default_factory=list)
 
     def refuse(self, path: Sequence[str] | None, message: str, code: str) -> None:
@@ -129,11 +129,11 @@ class Plan:
     def compare(self, held: Mapping[str, int] | None, name: str, given: Row) -> None:
         expected = given.get("changeFromQuantity")
         if held is not None and expected is not None and held.get(name) != expected:
-            self.stale = True
+            self.stale = (STALE, "CHANGE_FROM_QUANTITY_STALE")
 
     def carry_out(self, what: str, given: Row) -> Outcome:
-        if not self.errors and self.stale:
-            self.refuse(None, STALE, "CHANGE_FROM_QUANTITY_STALE")
+        if not self.errors and self.stale is not None:
+            self.refuse(None, *self.stale)
         if self.errors:
             return Outcome(user_errors=self.errors)
         steps = [step for step in self.steps if any(step.moved.values())]
@@ -214,8 +214,8 @@ def _set_rows(plan: Plan, name: str, key: str, rows: Sequence[Row], *, lowest: i
         if item is None or location is None or held is None or name not in ("available", "on_hand"):
             continue
         plan.compare(held, name, row)
-        if not ignore and row.get("changeFromQuantity") is None and row.get("compareQuantity") is not None:
-            plan.stale = plan.stale or held[name] != row["compareQuantity"]
+        if not ignore and "changeFromQuantity" not in row and row.get("compareQuantity") not in (None, held[name]):
+            plan.stale = (STALE.replace("changeFromQuantity", "compareQuantity"), "COMPARE_QUANTITY_STALE")
         delta = row["quantity"] - held[name]
         plan.steps.append(Step(item, location, {"available": delta, "on_hand": delta}))
     twice = sorted(index for places in seen.values() if len(places) > 1 for index in places)

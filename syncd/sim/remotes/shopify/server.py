@@ -135,7 +135,7 @@ class ShopifyServer:
         self._called = anyio.Event()
 
     async def _open(self, site: Site) -> None:
-        runner = web.AppRunner(site.application(), access_log=None, shutdown_timeout=1.0)
+        runner = web.AppRunner(site.application(), access_log=None, shutdown_timeout=0.2)
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)
         listener = web.TCPSite(runner, self._host, self._ports.get(site.shop.domain, 0))
