@@ -183,6 +183,17 @@ def test_an_edit_adds_and_removes(
     assert [line.current_quantity for line in order.lines] == [2, 1]
 
 
+@pytest.mark.parametrize("recorded", [False, True])
+def test_an_edit_may_list_what_it_removed_as_a_refund(recorded: bool, shop: Shop, cup: Item, main: Location) -> None:
+    shop.edits_record_refunds = recorded
+    order = shop.place_order([(cup, 4)])
+    shop.edit(order, remove=[(order.lines[0], 1, True)])
+
+    assert stock(shop, cup, main) == (7, 3, 10)
+    assert order.lines[0].current_quantity == 3
+    assert [part.quantity for refund in order.refunds for part in refund.lines] == ([1] if recorded else [])
+
+
 def test_a_moved_order_takes_its_commitment_along(shop: Shop, cup: Item, main: Location, annex: Location) -> None:
     order = shop.place_order([(cup, 3)])
     shop.move_order(order, annex)

@@ -397,3 +397,16 @@ async def test_only_named_fields_are_sent_when_a_subscription_names_some(
         await server.drained()
 
     assert set(json.loads(listener.heard[0].body)) == {"id", "name"}
+
+
+async def test_an_uninstalled_app_hears_it_and_then_nothing(shop: Shop, cup: Item, serving: Any, listener: Any) -> None:
+    async with serving() as (server, app):
+        await app.data(SUBSCRIBE, {"topic": "APP_UNINSTALLED", "uri": listener.url})
+        await app.data(SUBSCRIBE, {"topic": "ORDERS_CREATE", "uri": listener.url})
+        shop.uninstall_app()
+        shop.place_order([(cup, 1)])
+        await server.drained()
+        assert (await app.raw(LIST))[0] == 401
+
+    assert listener.topics() == ["app/uninstalled"]
+    assert json.loads(listener.heard[0].body)["myshopify_domain"] == shop.domain

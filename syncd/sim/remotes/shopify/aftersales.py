@@ -14,13 +14,19 @@ from syncd.sim.remotes.shopify.records import (
     ReturnLine,
     ShopRefused,
 )
-from syncd.sim.remotes.shopify.sales import Sales
+from syncd.sim.remotes.shopify.sales import Sales, WishLike
 
 RefundWish = tuple[Line, int, RestockType, Location | None]
 
 
 class AfterSales(Sales):
-    """The complaints desk."""
+    """The complaints desk.
+
+    `edits_record_refunds`: whether units removed by an order edit are listed under the order's refunds as well; the
+    vendor's pages do not say, and a reader must not count them twice.
+    """
+
+    edits_record_refunds = False
 
     def refund(
         self, order: Order, lines: Sequence[RefundWish], *, return_: Return | None = None, note: str | None = None
@@ -69,6 +75,21 @@ class AfterSales(Sales):
             self.touch(order)
             act.tell("orders/cancelled", order)
             act.tell("orders/updated", order)
+
+    def edit(
+        self, order: Order, *, add: Sequence[WishLike] = (), remove: Sequence[tuple[Line, int, bool]] = ()
+    ) -> None:
+        """As `Sales.edit`; with `edits_record_refunds` the removed units show up as a refund without money, too."""
+        with self.acting("staff") as act:
+            super().edit(order, add=add, remove=remove)
+            if not self.edits_record_refunds or not remove:
+                return
+            refund = Refund(id=self.numbers.next("Refund"), order=order, created_at=self.second)
+            for line, quantity, restock in remove:
+                where = line.default_location if restock else None
+                self._write(refund, line, quantity, "cancel" if restock else "no_restock", where)
+            self._keep(refund)
+            act.tell("refunds/create", refund)
 
     def process_return(
         self, order: Order, lines: Sequence[tuple[Line, int]], *, restock_location: Location | None

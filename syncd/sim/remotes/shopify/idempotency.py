@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 RETENTION = timedelta(hours=24)
+MOST_KEPT = 50_000  # ours, so that a simulator left running stays small
 
 MESSAGES = {
     "IDEMPOTENCY_CONCURRENT_REQUEST": "Another request with the same idempotency key is currently being processed.",
@@ -63,6 +64,6 @@ class IdempotencyStore:
         edge = self._now() - RETENTION
         while self._attempts:
             oldest = next(iter(self._attempts.values()))
-            if oldest.begun_at > edge:
+            if oldest.begun_at > edge and len(self._attempts) < MOST_KEPT:
                 return
             del self._attempts[oldest.key]

@@ -51,9 +51,10 @@ def kind_of(global_id: str) -> str | None:
 
 def to_second(moment: datetime) -> datetime:
     """Cut to whole seconds, the vendor's resolution."""
-    return moment.astimezone(UTC).replace(microsecond=0)
+    exact = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    return exact.replace(microsecond=0)
 
 
 def iso(moment: datetime) -> str:
     """As GraphQL answers show it: UTC, whole seconds, `Z`."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return to_second(moment).replace(tzinfo=None).isoformat() + "Z"

@@ -1,5 +1,6 @@
 """The mutation root: what guards each write (scopes, compare argument, idempotency key), then the write itself."""
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -77,8 +78,8 @@ def _once(
         if call.version >= KEY_NEEDED_FROM:
             raise _told(info, NO_KEY, "BAD_REQUEST")
         return _attempt(info, write, refused)
-    canonical = orjson.dumps([info.field_name, parameters], option=orjson.OPT_SORT_KEYS).decode()
-    attempt = call.shop.idempotency.begin(key, canonical)
+    canonical = orjson.dumps([info.field_name, parameters], option=orjson.OPT_SORT_KEYS)
+    attempt = call.shop.idempotency.begin(key, hashlib.sha256(canonical).hexdigest())
     if isinstance(attempt, Refusal):
         return refused(UserError(None, attempt.message, attempt.code))
     if attempt.state == "done":

@@ -103,7 +103,8 @@ class Sales(Catalogue):
             self.orders[order.id] = order
             for wish, at_location in placed:
                 self._add_line(order, wish, at_location, moves_stock=moves_stock)
-            self.touch(order)
+            order.updated_at = at
+            order.seen_by_search.append((created_at or self.now(), at))
             act.tell("orders/create", order)
             if paid:
                 act.tell("orders/paid", order)

@@ -26,6 +26,16 @@ class Search:
     ignored: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The right-hand side of a term, read once in every way it might be meant."""
+
+    text: str
+    operator: str
+    moment: datetime | None
+    number: int | None
+
+
 def compile_search(text: str | None, fields: Mapping[str, Getter]) -> Search:
     """`fields` maps a name to what it reads from a record; the name "" is what a bare word is compared with."""
     if not text or not text.strip():
@@ -86,7 +96,8 @@ class _Parser:
         if getter is None:
             self.ignored.append(name)
             return lambda record: True
-        return lambda record: _compare(getter(record), operator, value)
+        wanted = Wanted(value, operator, _moment(value), _number(value))
+        return lambda record: _compare(getter(record), wanted)
 
     def _word(self, word: str) -> bool:
         if self._next < len(self._tokens) and _bare(self._tokens[self._next]) == word:
@@ -109,23 +120,21 @@ def _unquoted(value: str) -> str:
     return re.sub(r"\\(.)", r"\1", value)
 
 
-def _compare(held: object, operator: str, wanted: str) -> bool:
+def _compare(held: object, wanted: Wanted) -> bool:
     if isinstance(held, tuple):
-        return any(_compare(each, operator, wanted) for each in held)
+        return any(_compare(each, wanted) for each in held)
     if held is None:
         return False
-    if isinstance(held, bool):
-        return held == (wanted.lower() == "true")
     if isinstance(held, datetime):
-        moment = _moment(wanted)
-        return moment is not None and _ordered(held, operator, moment)
+        return wanted.moment is not None and _ordered(held, wanted.operator, wanted.moment)
+    if isinstance(held, bool):
+        return held == (wanted.text.lower() == "true")
     if isinstance(held, int):
-        digits = wanted.rpartition("/")[2].partition("?")[0]
-        return digits.lstrip("-").isdigit() and _ordered(held, operator, int(digits))
+        return wanted.number is not None and _ordered(held, wanted.operator, wanted.number)
     text = str(held).lower()
-    if wanted.endswith("*"):
-        return text.startswith(wanted[:-1].lower())
-    return text == wanted.lower()
+    if wanted.text.endswith("*"):
+        return text.startswith(wanted.text[:-1].lower())
+    return text == wanted.text.lower()
 
 
 def _ordered(held: Any, operator: str, wanted: Any) -> bool:
@@ -139,6 +148,12 @@ def _ordered(held: Any, operator: str, wanted: Any) -> bool:
         case ">=":
             return bool(held >= wanted)
     return bool(held == wanted)
+
+
+def _number(text: str) -> int | None:
+    """A bare number, or the one in a global id."""
+    digits = text.rpartition("/")[2].partition("?")[0]
+    return int(digits) if digits.lstrip("-").isdigit() else None
 
 
 def _moment(text: str) -> datetime | None:

@@ -89,6 +89,14 @@ class Shop(AfterSales):
         unless some are named, signed with `secret` (default: the app's client secret)."""
         self.subscriptions.configure(url, topics=topics, secret=secret)
 
+    def uninstall_app(self) -> None:
+        """The merchant removes the app: its tokens die, its subscriptions go, app/uninstalled is the last it hears."""
+        with self.acting("staff") as act:
+            act.tell("app/uninstalled", self)
+        self.credentials.installed = False
+        for subscription in self.subscriptions.asked_by_api():
+            self.subscriptions.drop(subscription)
+
     @property
     def webhook_address(self) -> str | None:
         return self.subscriptions.configured_address

@@ -108,15 +108,15 @@ class ShopState:
         act = self._act
         if act is None:
             raise BooksBroken("a movement outside of any act")
-        act.before.setdefault(level, level.quantities["available"])
+        held, at = level.quantities, self.now()
+        second = to_second(at)
+        act.before.setdefault(level, held["available"])
         for name, delta in moved.items():
-            level.quantities[name] += delta
-            level.changed_at[name] = self.second
-        level.updated_at = self.second
+            held[name] += delta
+            level.changed_at[name] = second
+        level.updated_at = second
         self.books.append(
-            Movement(
-                at=self.now(), what=what, by=act.by, item=level.item, location=level.location, deltas=moved, cause=cause
-            )
+            Movement(at=at, what=what, by=act.by, item=level.item, location=level.location, deltas=moved, cause=cause)
         )
         self.check(level)
 
