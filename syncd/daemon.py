@@ -165,6 +165,8 @@ class Daemon:
         await self._until_told(stock, crew)
         notifier.stopping("draining")
         await _drain(desks, scope)
+        for shop in shops.values():
+            await shop.close()
         tasks.cancel_scope.cancel()
 
     async def _until_told(self, stock: StockActor, crew: Mapping[ChannelId, ChannelActor]) -> None:
@@ -215,7 +217,7 @@ async def _within(scope: anyio.CancelScope, run: Callable[[], Awaitable[None]]) 
 
 
 async def _drain(desks: Mapping[ChannelId, Desk], scope: anyio.CancelScope) -> None:
-    """Begin no write any more, and wait for the calls in flight; the rest is in doubt, and settled at the next start."""
+    """Begin no write any more and wait for the calls in flight; the rest is in doubt, settled at the next start."""
     for desk in desks.values():
         desk.draining = True
     with anyio.move_on_after(DRAIN_SECONDS):

@@ -128,15 +128,17 @@ class Desk:
         """Writes may go out at all: a person has confirmed the first synchronisation and nobody paused the channel."""
         return self.record.first_synced_at is not None and not self.record.paused and not self.draining
 
-    def ask(self, key: ListingKey, account: Account) -> None:
-        """Keep the question about a listing as its account has it now."""
+    def ask(self, key: ListingKey, account: Account, now: Instant) -> None:
+        """Keep the question about a listing as its account has it now (wall time)."""
         if not account.asked and account.reading is None:
             self.asked.pop(key, None)
             return
         read_to = account.reading.at.latest if account.reading is not None else None
         known = self.asked.get(key)
         if known is None or (known.read_to is not None and read_to is None):
-            wait = SETTLE / 1000 if account.differs_since is not None else PATIENCE_SECONDS
+            wait = PATIENCE_SECONDS
+            if account.differs_since is not None:
+                wait = max(wait, (SETTLE - (now - account.differs_since)) / 1000)
             known = self.asked[key] = Asked(due=anyio.current_time() + wait)
         known.read_to = read_to
         self.questions.ring()

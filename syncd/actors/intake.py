@@ -40,7 +40,7 @@ def parse(row: InboxRow, channels: Mapping[ChannelId, Channel]) -> Parsed | Lett
     except Refused as refusal:
         return Letter(row=row, reason=str(refusal))
     except Exception as error:  # one message's edge: it is kept with its reason, the others go on
-        log.exception("delivery.unreadable", channel=row.channel, event=row.event_id, topic=row.topic)
+        log.exception("delivery.unreadable", channel=row.channel, event_id=row.event_id, topic=row.topic)
         return Letter(row=row, reason=f"{row.topic} could not be read: {type(error).__name__}: {error}")
 
 

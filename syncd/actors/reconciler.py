@@ -56,6 +56,7 @@ class Reconciler:
     now: Now
     _catalogue_at: float | None = None
     _read_at: float = 0.0
+    _covered_at: float = 0.0
     _failures: int = 0
     _reading: anyio.Lock = field(default_factory=anyio.Lock)
 
@@ -172,7 +173,9 @@ class Reconciler:
     async def _cover(self) -> None:
         """Read the orders once they can be known beyond the readings that wait."""
         lag_seconds = self.channel.capabilities.orders_lag_seconds + CLOCK_SECONDS
-        await anyio.sleep(max(0.0, self._read_at + lag_seconds - anyio.current_time()))
+        soonest = max(self._read_at + lag_seconds, self._covered_at + LOOK_SECONDS)
+        await anyio.sleep(max(0.0, soonest - anyio.current_time()))
+        self._covered_at = anyio.current_time()
         await self.poller.poll()
         await self.stock.caught_up()
 

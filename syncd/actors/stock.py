@@ -288,7 +288,7 @@ class StockActor:
 
     async def _give_up(self, rows: list[InboxRow], asked: list[_Asked], error: Exception) -> None:
         """One row, or one command, that cannot be applied: kept with its reason, or answered."""
-        log.error("change.failed", event=rows[0].event_id if rows else None, error=repr(error), exc_info=error)
+        log.error("change.failed", event_id=rows[0].event_id if rows else None, error=repr(error), exc_info=error)
         for one in asked:
             self._answer_error(one, error)
         if rows:
@@ -361,7 +361,7 @@ class StockActor:
         for channel, record in books.channel_records.items():
             self._desks[channel].record = record
         for letter in letters:
-            log.warning("letter.buried", channel=letter.row.channel, event=letter.row.event_id, reason=letter.reason)
+            log.warning("letter.buried", channel=letter.row.channel, event_id=letter.row.event_id, reason=letter.reason)
         self._lay_out(books)
         for channel in books.unknown_items:
             self._desks[channel].catalogue_wanted = True
@@ -389,7 +389,7 @@ class StockActor:
                 continue
             listing = books.listings[key]
             desk.lay(owes(books, listing), key)
-            desk.ask(key, listing.account)
+            desk.ask(key, listing.account, books.now)
 
     def _opened(self) -> BookStore:
         if self._store is None:

@@ -10,8 +10,8 @@ SET facts = excluded.facts, sku = excluded.sku, location = excluded.location, up
 -- name: resolve
 -- Close what no longer holds.
 UPDATE conflicts c
-SET state = 'resolved', resolved_at = $4, updated_at = $4,
-    history = c.history || jsonb_build_array(jsonb_build_object('at', $4, 'what', 'resolved', 'by', 'syncd', 'how', n.how))
+SET state = 'resolved', resolved_at = $4::timestamptz, updated_at = $4::timestamptz,
+    history = c.history || jsonb_build_array(jsonb_build_object('at', $4::timestamptz, 'what', 'resolved', 'by', 'syncd', 'how', n.how))
 FROM unnest($1::text[], $2::text[], $3::text[]) AS n (kind, subject, how)
 WHERE c.kind = n.kind AND c.subject = n.subject AND c.state = 'open';
 
