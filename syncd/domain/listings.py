@@ -155,7 +155,8 @@ def observe(account: Account, reading: Reading) -> Verdict:
 def cover(account: Account, reached: Instant, *, settle: Instant = 0) -> Verdict:
     """Judge the waiting reading, the channel's orders having been read up to `reached`.
 
-    A difference counts as drift once it has been covered twice, `settle` apart; until then the base stays.
+    A difference counts as drift once it has been covered twice, `settle` apart; until then the base stays. Where
+    there is no base, any reading is better than none, even one that effects leave open.
     """
     reading = account.reading
     if reading is None or account.write is not None or reading.at.latest > reached:
@@ -163,7 +164,7 @@ def cover(account: Account, reached: Instant, *, settle: Instant = 0) -> Verdict
     account = replace(account, reading=None)
     if _stale(account, reading):
         return Verdict(account, Seen.VOID)
-    if _tied(account, reading):
+    if _overlaps(account, reading) or (account.base is not None and _tied(account, reading)):
         return Verdict(replace(account, asked=True), Seen.UNDECIDED)
     now = _brought_to_now(account, reading)
     expected = account.expected
@@ -207,7 +208,11 @@ def owed(account: Account, desired: int) -> bool:
 
 
 def next_write(account: Account, desired: int, when: Circumstances) -> Write | Hold:
-    """The write to send now, or why none goes out."""
+    """The write to send now, or why none goes out.
+
+    An open figure stops every write but one: an absolute fall right after its orders were read. That is safe whatever
+    is shown, and on a channel that sells every second each figure is open and a fall would never go out.
+    """
     expected = account.expected
     if account.write is not None:
         return Hold.IN_FLIGHT
@@ -216,7 +221,7 @@ def next_write(account: Account, desired: int, when: Circumstances) -> Write | H
     if not owed(account, desired):
         return Hold.NOTHING_OWED
     rise = desired > expected
-    if account.open:
+    if account.open and (rise or not (when.kind is WriteKind.ABSOLUTE and when.orders_read_in_step)):
         return Hold.OPEN
     if rise and not when.orders_readable:
         return Hold.FROZEN
@@ -302,11 +307,14 @@ def _stale(account: Account, reading: Reading) -> bool:
     return any(reading.at.latest < at.earliest for at in _known_since(account))
 
 
+def _overlaps(account: Account, reading: Reading) -> bool:
+    """The reading may be from before the base or before our last write, or from after."""
+    return any(reading.at.earliest <= at.latest for at in _known_since(account))
+
+
 def _tied(account: Account, reading: Reading) -> bool:
-    """The reading's as-of overlaps the base's or our last write's, or an effect lies inside it: it decides nothing."""
-    if any(reading.at.earliest <= at.latest for at in _known_since(account)):
-        return True
-    return any(_within(at, reading.at) for at, _ in account.effects)
+    """The reading decides nothing: it overlaps what is known, or an effect lies inside its as-of."""
+    return _overlaps(account, reading) or any(_within(at, reading.at) for at, _ in account.effects)
 
 
 def _known_since(account: Account) -> Iterator[Span]:

@@ -147,13 +147,13 @@ class Model:
 
     def ask_stock(self, world: World, i: int) -> World:
         shop = world.shops[i]
-        return world.put(i, shop._replace(refused=None, figure_under_way=self._seen(shop.shown, world.now)))
+        return world.put(i, shop._replace(figure_under_way=self._seen(shop.shown, world.now)))
 
     def stock_arrives(self, world: World, i: int) -> World:
         shop = world.shops[i]
         reading = shop.figure_under_way
         assert reading is not None
-        world = world.put(i, shop._replace(figure_under_way=None))
+        world = world.put(i, shop._replace(refused=None, figure_under_way=None))
         return self._verdict(world, i, listings.observe(shop.account, reading))
 
     def ask_orders(self, world: World, i: int) -> World:
