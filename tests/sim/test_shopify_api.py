@@ -1,5 +1,6 @@
 """The API of the simulated shop: guards, limits, idempotency, faults, searches and pages."""
 
+import contextlib
 from datetime import timedelta
 from typing import Any
 
@@ -7,7 +8,7 @@ import aiohttp
 import anyio
 import pytest
 
-from syncd.sim.remotes.shopify import Faults, Item, Location, Plan, Shop
+from syncd.sim.remotes.shopify import DeliverySettings, Faults, Item, Location, Plan, Shop, ShopifyServer, serve
 
 pytestmark = pytest.mark.anyio
 
@@ -697,3 +698,42 @@ async def test_the_same_seed_gives_the_same_shop() -> None:
     ids = [[shop.add_location("Main").id, shop.add_item("A").inventory_item_id] for shop in made]
 
     assert ids[0] == ids[1]
+
+
+async def test_a_storm_spoils_calls_but_never_the_books(
+    shop: Shop, cup: Item, main: Location, clock: Any, serving: Any, listener: Any
+) -> None:
+    storm = Faults.preset("storm")
+    storm.slow_seconds = storm.webhook_delay_seconds = 0.01
+    shop.webhook_address = listener.url
+    sold = 0
+    async with serving(faults=storm, delivery=DeliverySettings(time_factor=1e-6)) as (server, app):
+        for number in range(120):
+            clock.advance(seconds=1)
+            if number % 3 == 0 and shop.sellable(cup):
+                shop.place_order([(cup, 1)])
+                sold += 1
+            with contextlib.suppress(aiohttp.ClientConnectionError):
+                await app.raw(ADJUST, adding(cup, main, 1, key=f"k{number % 100}"))
+        await server.drained()
+        storm.clear()
+        assert (await app.data("{ shop { name } }"))["shop"]
+
+    held, raised = shop.quantities(cup, main), [each for each in shop.books if each.by == "app"]
+    assert held["on_hand"] == 10 + len(raised)
+    assert held["committed"] == sold
+    assert len({each.cause for each in raised}) == len(raised) <= 100
+    assert {call.fault for call in server.calls} > {None, "cut_after_effect", "error_after_effect"}
+
+
+async def test_serving_ends_when_it_is_cancelled(shop: Shop) -> None:
+    addresses: list[str] = []
+    async with anyio.create_task_group() as tasks:
+
+        def started(server: ShopifyServer) -> None:
+            addresses.append(server.url(shop))
+            tasks.cancel_scope.cancel()
+
+        await serve(ShopifyServer(shops=[shop]), started=started)
+
+    assert addresses[0].startswith("http://127.0.0.1:")

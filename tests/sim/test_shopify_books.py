@@ -409,6 +409,6 @@ class AnyShop(RuleBasedStateMachine):
 
 
 AnyShop.TestCase.settings = settings(
-    max_examples=60, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=150, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 TestAnyShop = AnyShop.TestCase
