@@ -83,7 +83,7 @@ class Account:
         base, expected = self.base, self.expected
         if base is None or expected is None:
             return False
-        return expected < 0 <= base.units or any(_within(at, base.at) for at, _ in self.effects)
+        return expected < 0 <= base.units or (bool(self.effects) and _within(self.effects[0][0], base.at))
 
 
 class Seen(StrEnum):
@@ -109,13 +109,19 @@ def own_effects(account: Account, steps: list[Effect]) -> Account:
 
     A step of zero says that something went and came back at that instant.
     """
-    merged = {(at, delta > 0): delta for at, delta in account.effects}
-    for at, delta in steps:
-        if account.base is None or at >= account.base.at.earliest:
-            merged[at, delta > 0] = merged.get((at, delta > 0), 0) + delta
-    kept = tuple(sorted((at, delta) for (at, _), delta in merged.items()))
-    account = replace(account, effects=kept)
+    account = replace(account, effects=_entered(account, steps))
     return replace(account, asked=True) if account.open else _answered(account)
+
+
+def _entered(account: Account, steps: list[Effect]) -> tuple[Effect, ...]:
+    since = account.base.at.earliest if account.base is not None else None
+    new = sorted(step for step in steps if since is None or step[0] >= since)
+    if len(new) <= 1 and (not new or not account.effects or new[0][0] > account.effects[-1][0]):
+        return (*account.effects, *new)
+    merged = {(at, delta > 0): delta for at, delta in account.effects}
+    for at, delta in new:
+        merged[at, delta > 0] = merged.get((at, delta > 0), 0) + delta
+    return tuple(sorted((at, delta) for (at, _), delta in merged.items()))
 
 
 def hear(account: Account, event: Reading) -> Verdict:

@@ -229,6 +229,12 @@ class Model:
             shop = shop._replace(refused=request.write.was)
         return world.put(i, shop._replace(account=account, request=None))
 
+    def turn_away(self, world: World, i: int) -> World:
+        """Throttled: nothing was done, and the hub is told so."""
+        shop = world.shops[i]
+        after = shop._replace(account=listings.abandon(shop.account), request=None)
+        return world.put(i, after).less("turned_away")
+
     def lose_answer(self, world: World, i: int) -> World:
         shop = world.shops[i]
         return world.put(i, shop._replace(account=listings.doubt(shop.account))).less("answers_lost")
@@ -310,6 +316,8 @@ class Model:
         in_doubt = shop.account.write is not None and shop.account.write.in_doubt
         if request.taken is None:
             yield f"the request {at} lands", self.land(world, i)
+            if not in_doubt and world.left.turned_away:
+                yield f"shop {i} turns the request away", self.turn_away(world, i)
         if not in_doubt:
             if request.taken is not None:
                 yield f"its answer from shop {i} arrives", self.answer(world, i)

@@ -90,6 +90,7 @@ class Left(NamedTuple):
     edits: int = 0
     ticks: int = 0
     answers_lost: int = 0
+    turned_away: int = 0
 
 
 class World(NamedTuple):
