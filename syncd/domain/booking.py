@@ -106,12 +106,14 @@ def _home(
 
 def _placed(books: Books, channel: ChannelId, order: Order, line: Line, binding: Binding) -> Binding:
     """Give each of the channel's locations that the line touches one of ours; a choice made stays."""
-    places = dict(binding.places)
+    places = binding.places
     for remote in _touched(order, line, binding):
         ours = books.setup.ours(channel, remote)
-        if remote not in places and ours:
-            places[remote] = _first_with(books, binding.sku, ours, line.ordered * binding.pack)
-    return binding if len(places) == len(binding.places) else replace(binding, places=tuple(places.items()))
+        if ours and all(remote != placed for placed, _ in places):
+            places = (*places, (remote, _first_with(books, binding.sku, ours, line.ordered * binding.pack)))
+    if len(places) == len(binding.places):
+        return binding
+    return Binding(sku=binding.sku, pack=binding.pack, home=binding.home, places=places)
 
 
 def _touched(order: Order, line: Line, binding: Binding) -> Iterable[RemoteLocation]:
@@ -128,6 +130,8 @@ def _touched(order: Order, line: Line, binding: Binding) -> Iterable[RemoteLocat
 
 
 def _first_with(books: Books, sku: Sku, ours: tuple[LocationId, ...], units: int) -> LocationId:
+    if len(ours) == 1:
+        return ours[0]
     enough = (location for location in ours if books.level(LevelKey(sku, location)).available >= units)
     return next(enough, ours[0])
 

@@ -5,7 +5,7 @@ changed in one transaction. Levels change through `adjust` alone, which writes t
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from syncd.domain.conflicts import Conflict, Resolution
@@ -147,7 +147,7 @@ class Books:
     _by_alias: dict[tuple[ChannelId, Alias], list[Listing]] = field(default_factory=dict)
     _sku_levels: dict[Sku, list[LevelKey]] = field(default_factory=dict)
     _short_before: set[Sku] = field(default_factory=set)
-    _policies: dict[tuple[ChannelId, Sku], Policy] = field(default_factory=dict)
+    _policies: dict[tuple[ChannelId, Sku | None], Policy] = field(default_factory=dict)
 
     def add_listing(self, listing: Listing) -> None:
         self.listings[listing.key] = listing
@@ -193,9 +193,11 @@ class Books:
 
     def policy(self, channel: ChannelId, sku: Sku) -> Policy:
         """Defaults < channel < SKU < (channel, SKU)."""
-        found = self._policies.get((channel, sku))
+        narrowed = ("", sku) in self.overrides or (channel, sku) in self.overrides
+        place = (channel, sku if narrowed else None)
+        found = self._policies.get(place)
         if found is None:
-            found = self._policies[channel, sku] = layered(self._layers(channel, sku))
+            found = self._policies[place] = layered(self._layers(channel, sku))
         return found
 
     def set_override(self, channel: str, sku: Sku, override: Override) -> None:
@@ -232,11 +234,11 @@ class Books:
         self.create_sku(key.sku)
         if key not in self.levels:
             self._sku_levels.setdefault(key.sku, []).append(key)
-        before = self.level(key)
-        balance = before.of(quantity) + delta
+        level = self.level(key).moved(quantity, delta)
+        balance = level.of(quantity)
         if quantity is Quantity.COMMITTED and balance < 0:
             raise InvariantBroken(f"{key.sku} at {key.location}: committed would become {balance} ({reason}, {cause})")
-        self.levels[key] = replace(before, **{quantity.value: balance})
+        self.levels[key] = level
         self.changed_levels.add(key)
         self.touched_skus.add(key.sku)
         self.entries.append(

@@ -78,7 +78,8 @@ def desired(levels: Iterable[Level], policy: Policy, *, authority: bool = False)
     if authority:
         return Desired(_packs(atp, policy.pack), atp, "authority: plain available")
     kept = policy.safety_stock + policy.buffer
-    sellable = max(0, _floor(policy.share * (atp - kept)))
+    left = atp - kept
+    sellable = max(0, left if policy.share == 1 else _floor(policy.share * left))
     units = _packs(sellable, policy.pack)
     if policy.cap and units > policy.cap:
         return Desired(policy.cap, atp, f"capped at {policy.cap}")
@@ -86,6 +87,8 @@ def desired(levels: Iterable[Level], policy: Policy, *, authority: bool = False)
 
 
 def _because(policy: Policy, kept: int) -> str:
+    if not kept and policy.share == 1 and policy.pack == 1:
+        return "available"
     parts = ["available"]
     if kept:
         parts.append(f"less {kept} kept back")

@@ -32,6 +32,14 @@ class Level:
     def of(self, quantity: Quantity) -> int:
         return int(getattr(self, quantity.value))
 
+    def moved(self, quantity: Quantity, delta: int) -> "Level":
+        return Level(
+            on_hand=self.on_hand + (delta if quantity is Quantity.ON_HAND else 0),
+            committed=self.committed + (delta if quantity is Quantity.COMMITTED else 0),
+            unavailable=self.unavailable + (delta if quantity is Quantity.UNAVAILABLE else 0),
+            incoming=self.incoming + (delta if quantity is Quantity.INCOMING else 0),
+        )
+
 
 class BadQuantity(ValueError):
     """Not a number of whole units that can be booked; the message says why."""
