@@ -71,7 +71,12 @@ class Api:
         """
         known = (document.name, cost)
         async with self._budget.spend(self._learned.get(known, cost)) as spent:
-            reply = await self._send(document, variables)
+            try:
+                reply = await self._send(document, variables)
+            except Retry as busy:
+                if busy.after_seconds is not None:
+                    self._budget.pause(busy.after_seconds)
+                raise
             spent.told(reply.cost)
         if reply.cost is not None:
             self._learned[known] = reply.cost.requested

@@ -5,6 +5,7 @@ and rate are told by each answer, never configured. Our own count runs behind th
 taken before the call leaves and given back when its answer is here.
 """
 
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -17,6 +18,7 @@ from syncd.wire.graphql import Cost
 FIRST_CAPACITY: Final = 1000.0
 FIRST_RESTORE: Final = 50.0
 """Until the first answer tells better: the smallest bucket that was ever in use."""
+SLACK_SECONDS: Final = 0.01
 
 
 class Call:
@@ -38,6 +40,7 @@ class Budget:
         self._restore = FIRST_RESTORE
         self._available = FIRST_CAPACITY
         self._at: float | None = None
+        self._paused_until = -math.inf
         self._under_way = 0
         self._turn = anyio.Lock()
 
@@ -49,6 +52,10 @@ class Budget:
         """As it stood when a call last took from it or gave back; needs no running loop."""
         return Tokens(self._available, self._capacity, self._restore)
 
+    def pause(self, seconds: float) -> None:
+        """Let no call begin for so long (a Retry-After); a shorter pause never ends a longer one."""
+        self._paused_until = max(self._paused_until, anyio.current_time() + seconds)
+
     @asynccontextmanager
     async def spend(self, requested: float) -> AsyncIterator[Call]:
         """Wait for the points, then count what is left by what the answer told.
@@ -56,7 +63,7 @@ class Budget:
         A call that ends without any answer counts in full, as it may have been executed.
         """
         async with self._turn:
-            await self._wait_for(min(requested, self._capacity))
+            await self._wait_for(requested)
             call = Call(requested)
             self._available -= requested
             self._under_way += 1
@@ -66,13 +73,15 @@ class Budget:
             self._under_way -= 1
             self._settle(call)
 
-    async def _wait_for(self, points: float) -> None:
+    async def _wait_for(self, requested: float) -> None:
+        """What costs more than the bucket holds goes out on a full one, for the vendor to refuse."""
         while True:
-            self._restored()
-            missing = points - self._available
-            if missing <= 0:
+            now = self._restored()
+            missing = min(requested, self._capacity) - self._available
+            wait_seconds = max(missing / self._restore, self._paused_until - now)
+            if wait_seconds <= 0:
                 return
-            await anyio.sleep(missing / self._restore + 0.01)
+            await anyio.sleep(wait_seconds + SLACK_SECONDS)
 
     def _settle(self, call: Call) -> None:
         self._restored()
@@ -88,8 +97,9 @@ class Budget:
         self._available = said if self._under_way == 0 else min(self._available, said)
         self._available = min(self._available, self._capacity)
 
-    def _restored(self) -> None:
+    def _restored(self) -> float:
         now = anyio.current_time()
         if self._at is not None:
             self._available = min(self._capacity, self._available + (now - self._at) * self._restore)
         self._at = now
+        return now

@@ -49,7 +49,7 @@ def read_order(body: Object, topic: str, traits: Traits) -> Facts:
     account.has_returns = bool(body.get("returns"))
     fulfilments = _fulfilments(body.get("fulfillments"), account) if body.get("fulfillments") else _NO_FULFILMENTS
     refunds = _refunds(body.get("refunds"), account, traits) if body.get("refunds") else _NO_REFUNDS
-    location = traits.location_of_sale(_location(body.get("location_id"), account))
+    location = traits.location_of_sale(_till(body, account))
     lines: dict[LineId, Line] = {}
     for raw in raw_lines:
         line = _line(raw, account, location)
@@ -247,6 +247,11 @@ def _location(value: object, account: Account) -> RemoteLocation | None:
     except Unusable as error:
         account.fault(f"order {account.order_id}: {error}")
         return None
+
+
+def _till(body: Object, account: Account) -> RemoteLocation | None:
+    """Where an order was rung up. Other orders name a location too, at which they were only made (drafts)."""
+    return _location(body.get("location_id"), account) if body.get("source_name") == "pos" else None
 
 
 def _needs_location(account: Account, lines: Mapping[LineId, Line]) -> bool:
