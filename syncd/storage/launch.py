@@ -44,7 +44,8 @@ class Launcher:
     ) -> anyio.abc.Process:
         """Start the program in a session of its own, so that Ctrl-C in our terminal does not reach it.
 
-        Where `setpriv` can arrange it, the kernel sends `when_we_die` to the program should this process be killed.
+        Where `setpriv` can arrange it, the kernel sends `when_we_die` to the program should this process be killed;
+        or the thread end that called this (PR_SET_PDEATHSIG(2const)), so call it on a thread that lives as long.
         """
         return await anyio.open_process(
             self._command(program, arguments, when_we_die),

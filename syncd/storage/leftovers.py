@@ -9,8 +9,9 @@ import structlog
 
 log = structlog.get_logger(__name__)
 
-ASK_SECONDS = 20.0
-DEMAND_SECONDS = 5.0
+SHUTDOWN_SECONDS = 10.0
+"""For a living postmaster to write out its buffers, which saves the next one the recovery."""
+BACKENDS_SECONDS = 2.0
 
 
 async def clear_leftovers(data: Path) -> None:
@@ -20,11 +21,7 @@ async def clear_leftovers(data: Path) -> None:
     memory until they notice. Both are asked, then told, then killed. The caller holds the lock of the state
     directory, so whatever runs here has no living owner.
     """
-    for sign, patience_seconds in (
-        (signal.SIGINT, ASK_SECONDS),
-        (signal.SIGQUIT, DEMAND_SECONDS),
-        (signal.SIGKILL, DEMAND_SECONDS),
-    ):
+    for sign in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
         pids = postgres_processes(data)
         if not pids:
             break
@@ -33,7 +30,8 @@ async def clear_leftovers(data: Path) -> None:
         log.warning("postgres.orphan_signalled", pids=targets, signal=sign.name)
         for pid in targets:
             _signal(pid, sign)
-        with anyio.move_on_after(patience_seconds):
+        lives = postmaster in pids and sign == signal.SIGINT
+        with anyio.move_on_after(SHUTDOWN_SECONDS if lives else BACKENDS_SECONDS):
             while postgres_processes(data):  # noqa: ASYNC110 - another process's end makes no event here
                 await anyio.sleep(0.02)
     _drop_misleading_pid_file(data)
