@@ -30,7 +30,7 @@ from syncd.domain.ids import (
 from syncd.domain.listings import Account, Reading, Span, WriteKind
 from syncd.domain.orders import Fulfilment, Line, Order, RefundLine, Restock
 from syncd.domain.policy import Override
-from syncd.domain.quantities import Level
+from syncd.domain.quantities import Level, Quantity
 from syncd.domain.setup import ChannelSetup, Setup
 from syncd.domain.showing import refresh
 
