@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from syncd.channels import kinds
 from syncd.config import model
 from syncd.config.explain import ConfigError
 from syncd.config.load import default_control_socket, find_config, load
@@ -369,7 +370,7 @@ def test_the_control_socket_depends_on_the_state_directory_alone_and_always_fits
 
 
 def test_the_example_is_itself_a_good_configuration() -> None:
-    config = load(ROOT / "config.example.toml", kinds=KINDS, environ=ENVIRON)
+    config = load(ROOT / "config.example.toml", kinds=kinds(), environ=ENVIRON)
 
     assert list(config.channels) == ["shop-uk"]
     assert config.state_dir == Path("/var/lib/syncd")
