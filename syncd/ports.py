@@ -10,8 +10,9 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from syncd.domain.ids import Alias, EventId, Instant, LineId, ListingKey, OrderId, RemoteId, RemoteLocation
-from syncd.domain.listings import Reading, Span, WriteKind
+from syncd.domain.listings import Span, WriteKind
 from syncd.domain.orders import Order
+from syncd.domain.reading import CatalogueRow as CatalogueRow
 from syncd.domain.writes import Outcome as Outcome
 from syncd.domain.writes import RowOutcome as RowOutcome
 from syncd.domain.writes import WriteRow as WriteRow
@@ -118,26 +119,6 @@ class Facts:
     """The channel withdrew our access."""
     note: str = ""
     """Why there is nothing to do, if so."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CatalogueRow:
-    """An item of the channel at one of its locations; `units` None when the channel keeps no stock of it."""
-
-    remote_id: RemoteId
-    remote_location: RemoteLocation
-    alias: Alias | None
-    sku_text: str
-    title: str
-    units: int | None
-    committed: int
-    at: Span
-    active: bool = True
-    """False: the item is not stocked at the location and has to be activated before a write."""
-
-    @property
-    def reading(self) -> Reading | None:
-        return None if self.units is None else Reading(self.units, self.at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

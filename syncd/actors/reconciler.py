@@ -18,8 +18,8 @@ from syncd.actors.stock import StockActor
 from syncd.domain.books import Audited
 from syncd.domain.commands import LinkBySku, SaveChannel
 from syncd.domain.errors import AuthFailed, OutcomeUnknown, Retry
-from syncd.domain.ids import Instant, ListingKey, RemoteId, Sku
-from syncd.domain.reading import AdoptCounts, Cover, ReadRow, TakeReadings
+from syncd.domain.ids import Instant, RemoteId, RemoteLocation, Sku
+from syncd.domain.reading import AdoptCounts, Cover, TakeReadings
 from syncd.domain.setup import ChannelSetup, FirstSync
 from syncd.domain.showing import SETTLE
 from syncd.ports import CatalogueRow, Channel, Now
@@ -102,28 +102,27 @@ class Reconciler:
         async with self._reading:
             self.desk.catalogue_wanted = False
             first = self.desk.record.first_synced_at is None
-            adopted: list[ReadRow] = []
+            adopted: list[CatalogueRow] = []
             async with self.contact.attempt("read catalogue"):
                 with anyio.fail_after(CATALOGUE_CALL_SECONDS):
                     async for rows in self.channel.read_catalogue():
-                        taken = [_read_row(self.desk, row) for row in rows]
-                        for chunk in _chunks(taken):
+                        for chunk in _chunks(rows):
                             await self.stock.ask(TakeReadings(channel=self.desk.channel, rows=chunk))
                         if first:
-                            adopted += [row for row in taken if adopt or self._is_authority(row.key)]
+                            adopted += [row for row in rows if adopt or self._is_authority(row.remote_location)]
             self._read_at = self._catalogue_at = anyio.current_time()
             await self._adopt(adopted)
             await self.link()
             log.info("catalogue.read", channel=self.desk.channel)
 
-    def _is_authority(self, key: ListingKey) -> bool:
-        return self.stock.setup.is_authority(key.channel, key.remote_location)
+    def _is_authority(self, remote: RemoteLocation) -> bool:
+        return self.stock.setup.is_authority(self.desk.channel, remote)
 
-    async def _adopt(self, rows: Sequence[ReadRow]) -> None:
+    async def _adopt(self, rows: Sequence[CatalogueRow]) -> None:
         """Only items with a SKU text that no other item of the channel has."""
         items: dict[str, set[RemoteId]] = {}
         for row in rows:
-            items.setdefault(row.sku_text, set()).add(row.key.remote_id)
+            items.setdefault(row.sku_text, set()).add(row.remote_id)
         clear = [row for row in rows if row.sku_text and len(items[row.sku_text]) == 1]
         for chunk in _chunks(clear):
             skus = [Sku(row.sku_text) for row in chunk]
@@ -193,27 +192,13 @@ class Reconciler:
         due = [key for key, asked in self.desk.asked.items() if asked.read_to is None and asked.due <= now]
         for chunk in _chunks(due, READ_BATCH):
             rows = await self.contact.call("read levels", partial(self.channel.read_levels, chunk))
-            taken = [_read_row(self.desk, row) for row in rows]
-            gone = set(chunk) - {row.key for row in taken}
-            await self.stock.ask(TakeReadings(channel=self.desk.channel, rows=taken, gone=sorted(gone)))
+            gone = set(chunk) - {row.key(self.desk.channel) for row in rows}
+            await self.stock.ask(TakeReadings(channel=self.desk.channel, rows=rows, gone=sorted(gone)))
             self._read_at = anyio.current_time()
             for key in chunk:
                 asked = self.desk.asked.get(key)
                 if asked is not None and asked.read_to is None:
                     asked.due = anyio.current_time() + PATIENCE_SECONDS
-
-
-def _read_row(desk: Desk, row: CatalogueRow) -> ReadRow:
-    return ReadRow(
-        key=ListingKey(desk.channel, row.remote_id, row.remote_location),
-        alias=row.alias,
-        sku_text=row.sku_text,
-        title=row.title,
-        active=row.active,
-        units=row.units,
-        committed=row.committed,
-        reading=row.reading,
-    )
 
 
 def _puzzle(sku_text: str, exists: bool, alike: int) -> str:

@@ -9,22 +9,31 @@ from syncd.domain.books import Books, Listing, Need
 from syncd.domain.commands import item_listings, link, unmapped
 from syncd.domain.ids import Alias, ChannelId, Instant, LevelKey, ListingKey, RemoteId, RemoteLocation, Sku
 from syncd.domain.ledger import Cause
-from syncd.domain.listings import Reading, Seen
+from syncd.domain.listings import Reading, Seen, Span
 from syncd.domain.showing import SETTLE, cover, hear, observe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReadRow:
-    """An item at a location as it was read; `units` None when the channel keeps no stock of it."""
+class CatalogueRow:
+    """An item of the channel at one of its locations; `units` None when the channel keeps no stock of it."""
 
-    key: ListingKey
+    remote_id: RemoteId
+    remote_location: RemoteLocation
     alias: Alias | None
     sku_text: str
     title: str
-    active: bool
     units: int | None
     committed: int
-    reading: Reading | None
+    at: Span
+    active: bool = True
+    """False: the item is not stocked at the location and has to be activated before a write."""
+
+    def key(self, channel: ChannelId) -> ListingKey:
+        return ListingKey(channel, self.remote_id, self.remote_location)
+
+    @property
+    def reading(self) -> Reading | None:
+        return None if self.units is None else Reading(self.units, self.at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,35 +41,36 @@ class TakeReadings:
     """Rows of a catalogue or of single levels; new items become listings without a SKU."""
 
     channel: ChannelId
-    rows: Sequence[ReadRow]
+    rows: Sequence[CatalogueRow]
     gone: Sequence[ListingKey] = ()
     """Asked for and not known to the channel any more."""
 
     def need(self) -> Need:
-        keys = [row.key for row in self.rows] + list(self.gone)
-        return Need(items={(key.channel, key.remote_id) for key in keys})
+        items = [row.remote_id for row in self.rows] + [key.remote_id for key in self.gone]
+        return Need(items={(self.channel, remote_id) for remote_id in items})
 
     def apply(self, books: Books) -> None:
         for row in self.rows:
-            listing = books.listings.get(row.key)
+            key = row.key(self.channel)
+            listing = books.listings.get(key)
             if listing is None:
-                listing = _new_listing(books, row)
+                listing = _new_listing(books, key, row)
             told = (row.alias, row.sku_text, row.title, row.active, row.units is not None)
             if told != (listing.alias, listing.sku_text, listing.title, listing.active, listing.tracked):
                 listing.alias, listing.sku_text, listing.title, listing.active, listing.tracked = told
                 books.changed_listings.add(listing.key)
             if row.reading is not None:
-                observe(books, row.key, row.reading)
+                observe(books, key, row.reading)
         for key in self.gone:
             drop(books, key, "the channel no longer knows the item at this location")
 
 
-def _new_listing(books: Books, row: ReadRow) -> Listing:
+def _new_listing(books: Books, key: ListingKey, row: CatalogueRow) -> Listing:
     """A further location of an item takes over its SKU."""
-    known = item_listings(books, row.key.channel, row.key.remote_id)
-    listing = Listing(key=row.key, alias=row.alias, sku_text=row.sku_text, title=row.title)
+    known = item_listings(books, key.channel, key.remote_id)
+    listing = Listing(key=key, alias=row.alias, sku_text=row.sku_text, title=row.title)
     books.add_listing(listing)
-    books.changed_listings.add(row.key)
+    books.changed_listings.add(key)
     sku = next((other.sku for other in known if other.sku is not None), None)
     if sku is not None:
         link(books, [listing], sku, known[0].linked_by or SYNCD)
@@ -108,21 +118,21 @@ class AdoptCounts:
     """
 
     channel: ChannelId
-    rows: Sequence[ReadRow]
+    rows: Sequence[CatalogueRow]
     skus: Sequence[Sku]
     """For each row the SKU it is, or is to become."""
 
     def need(self) -> Need:
-        return Need(items={(row.key.channel, row.key.remote_id) for row in self.rows}, new_skus=set(self.skus))
+        return Need(items={(self.channel, row.remote_id) for row in self.rows}, new_skus=set(self.skus))
 
     def apply(self, books: Books) -> int:
         counted = 0
         for row, sku in zip(self.rows, self.skus, strict=True):
-            ours = books.setup.ours(self.channel, row.key.remote_location)
+            ours = books.setup.ours(self.channel, row.remote_location)
             if row.units is None or row.reading is None or not ours:
                 continue
             books.create_sku(sku)
-            listing = books.listings.get(row.key)
+            listing = books.listings.get(row.key(self.channel))
             if listing is not None and listing.sku != sku:
                 link(books, [listing], sku, SYNCD)
             cause = Cause(actor=SYNCD, channel=self.channel)

@@ -62,12 +62,9 @@ class House:
         self.shop.shows[sku] = units
         await self.stock.ask(SetCount(key=LevelKey(Sku(sku), HOUSE), on_hand=units, reason="count", actor="anna"))
         row = self.shop.row(sku)
-        from syncd.actors.reconciler import _read_row  # the same conversion as the reconciler's
-
-        read = _read_row(self.desk, row)
-        await self.stock.ask(TakeReadings(channel=SHOP, rows=[read]))
+        await self.stock.ask(TakeReadings(channel=SHOP, rows=[row]))
         await self.stock.ask(LinkBySku(channel=SHOP, pairs=[(RemoteId(sku), Sku(sku))]))
-        await self.stock.ask(Cover(keys=[read.key], reached=self.shop.clock, settle=0))
+        await self.stock.ask(Cover(keys=[row.key(SHOP)], reached=self.shop.clock, settle=0))
         self.shop.clock += 10
 
     async def rows(self, query: str, *parameters: Any) -> list[asyncpg.Record]:
@@ -93,7 +90,11 @@ def opening(database: str) -> Opening:
     @asynccontextmanager
     async def open_house() -> AsyncIterator[House]:
         setup = Setup(
-            {SHOP: ChannelSetup(channel=SHOP, kind="plain", write=WriteKind.COMPARE_AND_SET, locations={HERE: (HOUSE,)})},
+            {
+                SHOP: ChannelSetup(
+                    channel=SHOP, kind="plain", write=WriteKind.COMPARE_AND_SET, locations={HERE: (HOUSE,)}
+                )
+            },
             (HOUSE,),
         )
         bell = Doorbell()

@@ -84,7 +84,8 @@ class PlainShop:
 
     async def poll_orders(self, cursor: Cursor | None) -> AsyncIterator[OrdersPage]:
         records = tuple(
-            Record(key=f"{told['order']}:{told['units']}", topic="order", body=orjson.dumps(told)) for told in self.orders
+            Record(key=f"{told['order']}:{told['units']}", topic="order", body=orjson.dumps(told))
+            for told in self.orders
         )
         yield OrdersPage(records=records, cursor={"n": str(len(records))}, reached=self.clock)
 
