@@ -28,13 +28,16 @@ from syncd.ports import (
 HERE = RemoteLocation("here")
 
 
+CAPABILITIES = Capabilities(
+    write=WriteKind.COMPARE_AND_SET, keeps_keys=True, batch=50, has_locations=True, has_webhooks=True
+)
+
+
 @dataclass
 class PlainShop:
     """Its figures, its clock in milliseconds, and what was written to it."""
 
-    capabilities: Capabilities = Capabilities(
-        write=WriteKind.COMPARE_AND_SET, keeps_keys=True, batch=50, has_locations=True, has_webhooks=True
-    )
+    capabilities: Capabilities = CAPABILITIES
     clock: int = 2_000_000_000_000
     shows: dict[str, int] = field(default_factory=dict)
     orders: list[dict[str, Any]] = field(default_factory=list)

@@ -101,7 +101,8 @@ async def test_a_restart_applies_what_was_only_stored_and_nothing_twice(opening:
         await house.stock.caught_up()
     connection = await asyncpg.connect(house.dsn)
     await connection.execute(
-        "INSERT INTO inbox SELECT writer, id + 1, channel, 'order-2', event_id, topic, headers, body, received_at FROM inbox"
+        "INSERT INTO inbox (writer, id, channel, key, event_id, topic, body, received_at)"
+        " SELECT writer, id + 1, channel, 'order-2', event_id, topic, body, received_at FROM inbox"
     )
     await connection.close()
 
