@@ -12,6 +12,9 @@ from syncd.actors.database import Connector
 from syncd.actors.desk import Desk
 from syncd.actors.raw import RawWriter
 from syncd.actors.stock import StockActor
+from syncd.domain.commands import Note
+from syncd.domain.conflicts import Conflict, ConflictKind, Resolution
+from syncd.domain.errors import Retry
 from syncd.domain.ids import ChannelId
 from syncd.observe.metrics import Metrics
 from syncd.ports import Channel, Now
@@ -21,6 +24,8 @@ from syncd.storage.pool import Connection, Database
 log = structlog.get_logger(__name__)
 
 LOOK_SECONDS: Final = 2.0
+SILENCE: Final = timedelta(minutes=15)
+SILENCE_LOOK_SECONDS: Final = 60.0
 PRUNE_SECONDS: Final = 3600.0
 MARKS_KEPT: Final = timedelta(hours=1)
 
@@ -39,6 +44,7 @@ class Janitor:
     async def run(self) -> None:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._gauges)
+            tasks.start_soon(self._watch_for_silence)
             tasks.start_soon(self.connector.keep, "janitor", self._prune)
 
     async def _gauges(self) -> None:
@@ -54,6 +60,30 @@ class Janitor:
                 if desk.last_success_at is not None:
                     self.metrics.last_success_timestamp_seconds.labels(channel).set(desk.last_success_at.timestamp())
             await anyio.sleep(LOOK_SECONDS)
+
+    async def _watch_for_silence(self) -> None:
+        """A channel that has not answered for long is a conflict of its own."""
+        stale: set[ChannelId] = set()
+        started = self.now()
+        while True:
+            await anyio.sleep(SILENCE_LOOK_SECONDS)
+            changes: list[Conflict | Resolution] = []
+            for channel, desk in self.desks.items():
+                since = desk.last_success_at or started
+                silent = self.now() - since > SILENCE
+                if silent:
+                    facts = {"silent_since": since.isoformat(), "last_error": desk.last_error}
+                    changes.append(Conflict(kind=ConflictKind.STALE, subject=channel, channel=channel, facts=facts))
+                elif channel in stale:
+                    changes.append(
+                        Resolution(kind=ConflictKind.STALE, subject=channel, how="the channel answers again")
+                    )
+                (stale.add if silent else stale.discard)(channel)
+            try:
+                if changes:
+                    await self.stock.ask(Note(conflicts=changes))
+            except Retry:
+                log.debug("janitor.database_away")
 
     async def _prune(self, connection: Connection) -> None:
         while True:

@@ -35,7 +35,9 @@ CHUNK: Final = 500
 LOOK_SECONDS: Final = 1.0
 CATALOGUE_SECONDS: Final = 6 * 3600.0
 UNKNOWN_SECONDS: Final = 20.0
-"""At most this often is the catalogue read for an item that nobody knows."""
+"""So long after the last reading is the catalogue read for an item that nobody knows; twice as long each time that
+there is one again, since some items are never found."""
+UNKNOWN_MOST_SECONDS: Final = 1800.0
 CATALOGUE_CALL_SECONDS: Final = 3600.0
 RECONCILE_SECONDS: Final = 60.0
 READ_BATCH: Final = 250
@@ -57,6 +59,7 @@ class Reconciler:
     _catalogue_at: float | None = None
     _read_at: float = 0.0
     _covered_at: float = 0.0
+    _unknown_seconds: float = UNKNOWN_SECONDS
     _failures: int = 0
     _reading: anyio.Lock = field(default_factory=anyio.Lock)
 
@@ -91,7 +94,7 @@ class Reconciler:
     def _until_catalogue(self) -> float:
         if self._catalogue_at is None:
             return 0.0
-        every = UNKNOWN_SECONDS if self.desk.catalogue_wanted else CATALOGUE_SECONDS
+        every = self._unknown_seconds if self.desk.catalogue_wanted else CATALOGUE_SECONDS
         return max(0.0, self._catalogue_at + every - anyio.current_time())
 
     async def read_catalogue(self, *, adopt: bool) -> None:
@@ -100,7 +103,8 @@ class Reconciler:
         With `adopt`, or where the channel is the authority, a first reading becomes the counts.
         """
         async with self._reading:
-            self.desk.catalogue_wanted = False
+            wanted, self.desk.catalogue_wanted = self.desk.catalogue_wanted, False
+            self._unknown_seconds = min(self._unknown_seconds * 2, UNKNOWN_MOST_SECONDS) if wanted else UNKNOWN_SECONDS
             first = self.desk.record.first_synced_at is None
             adopted: list[CatalogueRow] = []
             async with self.contact.attempt("read catalogue"):

@@ -359,7 +359,11 @@ class StockActor:
 
     def _publish(self, books: Books, parsed: list[Parsed], letters: list[Letter]) -> None:
         for channel, record in books.channel_records.items():
-            self._desks[channel].record = record
+            desk = self._desks[channel]
+            desk.record = record
+            desk.writes.ring()
+            if desk.orders_readable:
+                desk.thaw()
         for letter in letters:
             log.warning("letter.buried", channel=letter.row.channel, event_id=letter.row.event_id, reason=letter.reason)
         self._lay_out(books)

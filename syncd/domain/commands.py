@@ -208,6 +208,19 @@ class DecideDrift:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """Open conflicts, and close those whose facts have stopped to hold."""
+
+    conflicts: Sequence[Conflict | Resolution]
+
+    def need(self) -> Need:
+        return Need()
+
+    def apply(self, books: Books) -> None:
+        books.conflicts.extend(self.conflicts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ForgetWanted:
     """These orders have been read from the channel, as far as it knows them."""
 
@@ -308,3 +321,69 @@ def _audit(actor: str, action: str, key: LevelKey, reason: str) -> Audited:
 
 def _audited(actor: str, action: str, target: str, reason: str = "") -> Audited:
     return Audited(actor=actor, action=action, target=target, reason=reason)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakeCounts:
+    """Counts as of an earlier moment, each with what the books had then: what moved since stays on top.
+
+    A level counted at that moment or later is left alone, so saying it again changes nothing.
+    """
+
+    counts: Sequence[tuple[LevelKey, int, int]]
+    """Where, what was counted, and what the books had at `as_of`."""
+    as_of: Instant
+    reason: str
+    actor: str
+
+    def need(self) -> Need:
+        skus = {key.sku for key, _, _ in self.counts}
+        return Need(skus=skus, new_skus=skus)
+
+    def apply(self, books: Books) -> int:
+        for location in {key.location for key, _, _ in self.counts}:
+            refuse_foreign(books, location)
+        changed = 0
+        for key, counted, had in self.counts:
+            if books.counted_at.get(key, -1) >= self.as_of:
+                continue
+            on_hand = books.level(key).on_hand + counted - had
+            changed += bool(books.set_count(key, on_hand, self.as_of, self.reason, Cause(actor=self.actor)))
+        return changed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefreshChannel:
+    """Compute anew what a channel's listings of some SKUs should show, and the state of each of them."""
+
+    channel: ChannelId
+    skus: frozenset[Sku]
+
+    def need(self) -> Need:
+        return Need(skus=set(self.skus))
+
+    def apply(self, books: Books) -> None:
+        books.touched_skus |= self.skus
+        books.changed_listings |= {key for key in books.listings if key.channel == self.channel}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TryAgain:
+    """A person says that a write the channel refused may be made again."""
+
+    channel: ChannelId
+    remote_id: RemoteId
+    remote_location: str
+    actor: str
+
+    def need(self) -> Need:
+        return Need(items={(self.channel, self.remote_id)})
+
+    def apply(self, books: Books) -> None:
+        for listing in item_listings(books, self.channel, self.remote_id):
+            if listing.key.remote_location == self.remote_location:
+                listing.rejected = ""
+                books.changed_listings.add(listing.key)
+                subject = listing_subject(listing.key)
+                how = f"{self.actor} says to try again"
+                books.conflicts.append(Resolution(kind=ConflictKind.REJECTED, subject=subject, how=how))
