@@ -1,13 +1,12 @@
-"""The search: breadth first, so that the first trace found is a shortest one; from every state a quiet end is played."""
+"""The search: breadth first, so that a trace found is a shortest one; from every state a quiet end is played."""
 
 from collections import deque
 from typing import NamedTuple
 
 from syncd.domain import listings
 from syncd.domain.listings import Circumstances, Hold
-
-from .model import Model, Wrong
-from .world import Left, Shop, World
+from tests.domain.explorer.model import Model, Wrong
+from tests.domain.explorer.world import Left, Shop, World
 
 ROUNDS = 8
 """A quiet end must have settled by then."""
@@ -100,9 +99,7 @@ def settle(model: Model, world: World, settled: set[World]) -> None:
 
 def _at_rest(model: Model, world: World) -> bool:
     return all(
-        shop.request is None
-        and not listings.owed(shop.account, world.desired)
-        and not _wants_reading(model, world, i)
+        shop.request is None and not listings.owed(shop.account, world.desired) and not _wants_reading(model, world, i)
         for i, shop in enumerate(world.shops)
     )
 

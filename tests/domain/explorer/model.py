@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 from syncd.domain import listings
 from syncd.domain.listings import Circumstances, Hold, Reading, Seen, Span, Verdict, Write, WriteKind
-
-from .world import Kind, OrderList, Request, Sale, Shop, World
+from tests.domain.explorer.world import Kind, OrderList, Request, Sale, Shop, World
 
 
 class Wrong(Exception):
@@ -31,6 +30,8 @@ class Model:
     """Ticks for which a covered difference must stand before it is drift."""
     sells_at_zero: bool = False
     """The shop takes orders for what it does not show; its figure stays at zero, and so tells less than its orders."""
+    margin: int = 1
+    """Ticks by which a list that is answered late is taken to reach less far than when it was made."""
     gives_up_early: bool = False
     """The hub does not wait until a request in doubt can no longer land."""
     slow: bool = False
@@ -157,8 +158,7 @@ class Model:
         return self._verdict(world, i, listings.observe(shop.account, reading))
 
     def ask_orders(self, world: World, i: int) -> World:
-        """A list under way is sure to hold only what happened before the tick in which it was made."""
-        orders = self._orders(world, i, world.now - self.lag)._replace(reached=world.now - self.lag - 1)
+        orders = self._orders(world, i, world.now - self.lag)._replace(reached=world.now - self.lag - self.margin)
         return world.put(i, world.shops[i]._replace(orders_under_way=orders))
 
     def orders_arrive(self, world: World, i: int) -> World:
@@ -287,7 +287,10 @@ class Model:
                 news = "the sale" if version == 1 else "the cancellation"
                 yield f"hub hears {news} of order {n} at shop {i}", self.hear_order(world, i, n, version)
         for event in shop.events:
-            yield f"hub hears stock {event.units} of tick {event.at.latest} at shop {i}", self.hear_stock(world, i, event)
+            yield (
+                f"hub hears stock {event.units} of tick {event.at.latest} at shop {i}",
+                self.hear_stock(world, i, event),
+            )
         yield f"hub reads the stock of shop {i}", self.read(world, i)
         yield f"hub reads the orders of shop {i}", self.poll(world, i)
         if self.slow:

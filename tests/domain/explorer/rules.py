@@ -21,7 +21,8 @@ class Rule:
     says: str
     instead: dict[str, Callable[..., Any]] = field(default_factory=dict)
     """Functions of `listings` as a hub without the rule has them."""
-    gives_up_early: bool = False
+    habits: dict[str, Any] = field(default_factory=dict)
+    """What the hub around them does otherwise: fields of the model."""
 
 
 @contextmanager
@@ -74,8 +75,8 @@ def _owed_below_zero(account: Account, desired: int) -> bool:
     return account.expected is not None and desired != account.expected
 
 
-def _never_stale(account: Account, reading: Reading) -> bool:
-    return False
+def _nothing_known(account: Account) -> Iterator[Span]:
+    return iter(())
 
 
 def _refuse_forgets(account: Account) -> Account:
@@ -100,13 +101,14 @@ RULES = (
         "only a covered reading sets the base or is drift",
         {"hear": _hear_judges, "observe": _observe_judges},
     ),
+    Rule("R1b", "an order list covers what was read before the tick it was made in", habits={"margin": 0}),
     Rule("R2", "a confirmed compare-and-set counts as its difference", {"confirm": _confirm_sets_base}),
     Rule("R3", "a read-back after a lost answer needs cover", {"observe": _read_back_judges}),
-    Rule("R4", "no new write while the earlier request can still land", gives_up_early=True),
+    Rule("R4", "no new write while the earlier request can still land", habits={"gives_up_early": True}),
     Rule("R5", "absolute falls read the orders in the same step", {"next_write": _falls_without_orders}),
     Rule("A7", "absolute rises read the orders in the same step", {"next_write": _rises_on_an_earlier_read}),
     Rule("R6", "below zero counts as zero", {"owed": _owed_below_zero}),
-    Rule("R7", "a reading older than the base or than our last write is void", {"_stale": _never_stale}),
+    Rule("R7", "a reading older than the base or than our last write is void", {"_known_since": _nothing_known}),
     Rule("R8", "a refused compare is not repeated until something changed", {"refuse": _refuse_forgets}),
     Rule(
         "R9",
