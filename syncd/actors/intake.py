@@ -82,7 +82,8 @@ def _item_changed(books: Books, channel: ChannelId, change: ItemChange) -> None:
         and (key.remote_id == change.remote_id or (change.alias is not None and listing.alias == change.alias))
         and change.remote_location in (None, key.remote_location)
     ]
-    if not found and not change.gone:
+    whole_location = change.gone and change.remote_id is None and change.alias is None
+    if whole_location or (not found and not change.gone):
         books.unknown_items.add(channel)
     for listing in found:
         if change.gone:

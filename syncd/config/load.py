@@ -208,9 +208,7 @@ class _Reading:
         return Channel(
             id=ChannelId(path[1]),
             kind=table.kind,
-            locations={
-                RemoteLocation(remote): tuple(map(LocationId, ours)) for remote, ours in table.locations.items()
-            },
+            locations=self._mapped(path, table.locations, model),
             first_sync=table.first_sync,
             drift=table.drift,
             poll_seconds=table.poll_seconds,
@@ -218,6 +216,22 @@ class _Reading:
             mass_change=table.mass_change,
             settings=settings,
         )
+
+    def _mapped(
+        self, path: tuple[str, str], locations: Mapping[str, list[str]], model: type[BaseModel]
+    ) -> dict[RemoteLocation, tuple[LocationId, ...]]:
+        mapped: dict[RemoteLocation, tuple[LocationId, ...]] = {}
+        for written, ours in locations.items():
+            place = (*path, "locations", written)
+            try:
+                remote = RemoteLocation(model.normal_location(written) if issubclass(model, Table) else written)
+            except ValueError as error:
+                self.faults.add(place, str(error))
+                continue
+            if remote in mapped:
+                self.faults.add(place, "the same location is mapped twice")
+            mapped[remote] = tuple(map(LocationId, ours))
+        return mapped
 
     def _kind(self, path: tuple[str, str], raw: Mapping[str, Any]) -> type[BaseModel] | None:
         """The model of the kind; for a misspelt kind that of the one meant, so that all else is checked too."""

@@ -45,6 +45,14 @@ class Table(BaseModel):
         validate_default=True,
     )
 
+    @classmethod
+    def normal_location(cls, remote: str) -> str:
+        """One of the channel's locations, as the file may write it, in the form in which the kind speaks of it.
+
+        Raises ValueError, saying what such a name looks like. A kind with a form of its own overrides this.
+        """
+        return remote
+
 
 def _absolute(path: Path, info: ValidationInfo) -> Path:
     """Relative paths start at the configuration file, so that they do not depend on who calls from where."""

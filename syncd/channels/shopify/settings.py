@@ -4,6 +4,7 @@ from typing import Annotated, Final, Self
 
 from pydantic import Field, PositiveFloat, model_validator
 
+from syncd.channels.shopify.values import location_gid
 from syncd.config.model import Table, WebAddress
 from syncd.config.secrets import Secret, Secrets
 from syncd.domain.listings import WriteKind
@@ -59,6 +60,10 @@ class Settings(Table):
         if self.api_version < OLDEST_VERSION:
             raise ValueError(f"api_version must be {OLDEST_VERSION} or later")
         return self
+
+    @classmethod
+    def normal_location(cls, remote: str) -> str:
+        return location_gid(remote)
 
     def webhook_secrets(self) -> tuple[bytes, ...]:
         given = self.webhook_secret or (() if self.client_secret is None else (self.client_secret,))
