@@ -1,6 +1,6 @@
 """From stored rows to facts, and from facts to changes of the books; pure but for the channel's own `parse`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
 import orjson
@@ -8,7 +8,7 @@ import structlog
 
 from syncd.domain.booking import book_order
 from syncd.domain.books import Books, Need
-from syncd.domain.conflicts import Conflict, ConflictKind
+from syncd.domain.conflicts import Conflict, ConflictKind, Resolution
 from syncd.domain.errors import Refused
 from syncd.domain.ids import ChannelId, Instant, ListingKey, OrderKey
 from syncd.domain.listings import Reading
@@ -56,8 +56,8 @@ def needs(parsed: Sequence[Parsed], need: Need) -> None:
         need.aliases.update((channel, change.alias) for change in facts.items if change.alias is not None)
 
 
-def apply(books: Books, item: Parsed) -> None:
-    """Bring the facts of one row into the books."""
+def apply(books: Books, item: Parsed, quarantined: Container[str] = ()) -> None:
+    """Bring the facts of one row into the books; `quarantined` are the subjects that wait for a better telling."""
     channel, facts = item.row.channel, item.facts
     for order in facts.orders:
         book_order(books, channel, order, item.row.event_id)
@@ -70,6 +70,12 @@ def apply(books: Books, item: Parsed) -> None:
     read = {OrderKey(channel, order_id) for order_id in facts.fetched}
     books.read |= read
     books.wanted -= read
+    for order in facts.orders if quarantined else ():
+        for line_id in order.lines:
+            subject = _subject(channel, Fault("", order.order_id, line_id))
+            if subject in quarantined:
+                how = "the line has been told again, and can be used"
+                books.conflicts.append(Resolution(kind=ConflictKind.QUARANTINED, subject=subject, how=how))
     for fault in facts.faults:
         books.conflicts.append(_quarantined(item.row, fault))
 
@@ -96,8 +102,12 @@ def _item_changed(books: Books, channel: ChannelId, change: ItemChange) -> None:
         books.changed_listings.add(listing.key)
 
 
+def _subject(channel: ChannelId, fault: Fault) -> str:
+    return "|".join(part for part in (channel, fault.order_id, fault.line_id) if part)
+
+
 def _quarantined(row: InboxRow, fault: Fault) -> Conflict:
-    where = "|".join(part for part in (row.channel, fault.order_id, fault.line_id) if part)
+    where = _subject(row.channel, fault)
     facts = {
         "reason": fault.reason,
         "order_id": fault.order_id,

@@ -23,6 +23,7 @@ from syncd.actors.intake import Parsed
 from syncd.actors.raw import RawWriter
 from syncd.domain.books import Books, ChannelRecord, Need
 from syncd.domain.commands import Command, Refresh
+from syncd.domain.conflicts import Conflict, ConflictKind
 from syncd.domain.errors import InvalidChange, InvariantBroken, Retry, SyncdError
 from syncd.domain.ids import ChannelId, OrderId, Sku
 from syncd.domain.listings import fold
@@ -30,8 +31,8 @@ from syncd.domain.setup import Setup
 from syncd.domain.showing import owes, refresh
 from syncd.ports import Channel, Now
 from syncd.storage import inbox
+from syncd.storage.books import CONFLICTS, BookStore, channel_from_row, listing_from_row, sent_from_row
 from syncd.storage.books import SQL as BOOKS
-from syncd.storage.books import BookStore, channel_from_row, listing_from_row, sent_from_row
 from syncd.storage.inbox import InboxRow, Letter
 from syncd.storage.pool import Connection, Trouble, transaction, trouble
 
@@ -94,6 +95,7 @@ class StockActor:
         self._asked: deque[_Asked] = deque()
         self._again: deque[_Again] = deque()
         self._store: BookStore | None = None
+        self._quarantined: set[str] = set()
         self._stale_skus: str | None = None
         """While not None, SKUs after this one still show what an older configuration wanted."""
         self.on_commit: Callable[[Books], None] = lambda books: None
@@ -201,6 +203,7 @@ class StockActor:
             self._lay_out(blank)
             for bell in (desk.writes, desk.questions, desk.fetches):
                 bell.ring()
+        self._quarantined = {row["subject"] for row in await connection.fetch(CONFLICTS.open_quarantined)}
         self._store = store
 
     def _down(self) -> None:
@@ -324,7 +327,7 @@ class StockActor:
             need.new_skus |= wanted.new_skus
         books = await store.load(need, self.setup, self._milliseconds(), self._blocked())
         for item in parsed:
-            intake.apply(books, item)
+            intake.apply(books, item, self._quarantined)
         for one in asked:
             try:
                 one.result = one.command.apply(books)
@@ -367,6 +370,10 @@ class StockActor:
         for letter in letters:
             log.warning("letter.buried", channel=letter.row.channel, event_id=letter.row.event_id, reason=letter.reason)
         self._lay_out(books)
+        for conflict in books.conflicts:
+            if conflict.kind is ConflictKind.QUARANTINED:
+                keep = self._quarantined.add if isinstance(conflict, Conflict) else self._quarantined.discard
+                keep(conflict.subject)
         for channel in books.unknown_items:
             self._desks[channel].catalogue_wanted = True
             self._desks[channel].questions.ring()

@@ -29,6 +29,10 @@ SELECT sku, location, channel, order_id, line_id, units, placed_at FROM (
     FROM commitments c WHERE sku = ANY ($1::text[])
 ) latest WHERE n <= 500 ORDER BY sku, placed_at, order_id, line_id;
 
+-- name: open_quarantined
+-- What waits for the same line to be told better.
+SELECT subject FROM conflicts WHERE kind = 'quarantined' AND state = 'open';
+
 -- name: by_id
 -- One conflict.
 SELECT * FROM conflicts WHERE id = $1;
