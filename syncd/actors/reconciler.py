@@ -56,7 +56,7 @@ class Reconciler:
     contact: Contact
     poller: Poller
     now: Now
-    _catalogue_at: float | None = None
+    catalogue_at: float | None = None
     _read_at: float = 0.0
     _covered_at: float = 0.0
     _unknown_seconds: float = UNKNOWN_SECONDS
@@ -92,10 +92,10 @@ class Reconciler:
                 await self._confirm_first_sync("syncd")
 
     def _until_catalogue(self) -> float:
-        if self._catalogue_at is None:
+        if self.catalogue_at is None:
             return 0.0
         every = self._unknown_seconds if self.desk.catalogue_wanted else CATALOGUE_SECONDS
-        return max(0.0, self._catalogue_at + every - anyio.current_time())
+        return max(0.0, self.catalogue_at + every - anyio.current_time())
 
     async def read_catalogue(self, *, adopt: bool) -> None:
         """Read every item at every mapped location and link what can be linked; its readings wait for their cover.
@@ -114,7 +114,7 @@ class Reconciler:
                             await self.stock.ask(TakeReadings(channel=self.desk.channel, rows=chunk))
                         if first:
                             adopted += [row for row in rows if adopt or self._is_authority(row.remote_location)]
-            self._read_at = self._catalogue_at = anyio.current_time()
+            self._read_at = self.catalogue_at = anyio.current_time()
             await self._adopt(adopted)
             await self.link()
             log.info("catalogue.read", channel=self.desk.channel)
