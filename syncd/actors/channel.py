@@ -120,7 +120,7 @@ def build(
         desk=desk,
         contact=contact,
         stock=stock,
-        writer=Writer(channel, desk, stock, raw, contact, now),
+        writer=Writer(channel, desk, stock, raw, poller, contact, now),
         poller=poller,
         reconciler=Reconciler(channel, setup, desk, stock, database, contact, poller, now),
         public_url=public_url,

@@ -10,11 +10,12 @@ import structlog
 
 from syncd.actors.contact import Contact
 from syncd.actors.desk import Desk
+from syncd.actors.poller import Poller
 from syncd.actors.raw import RawWriter
 from syncd.actors.stock import StockActor
 from syncd.domain.commands import Command
 from syncd.domain.errors import AuthFailed, OutcomeUnknown, Rejected, Retry
-from syncd.domain.listings import Circumstances, Span
+from syncd.domain.listings import Circumstances, Span, WriteKind
 from syncd.domain.showing import RISE, Owed
 from syncd.domain.writes import Outcome, RowOutcome, SentWrite
 from syncd.domain.writing import BeginWrite, DoubtWrite, EndWrite, LapseWrite
@@ -36,6 +37,7 @@ class Writer:
     desk: Desk
     stock: StockActor
     raw: RawWriter
+    poller: Poller
     contact: Contact
     now: Now
     failures: int = 0
@@ -66,9 +68,11 @@ class Writer:
             await anyio.sleep(QUIET_SECONDS / 3)
 
     async def _write_batch(self) -> None:
+        kind = self.channel.capabilities.write
+        in_step = kind is WriteKind.ABSOLUTE and await self._read_orders()
         keys = self.desk.owed.take(self.channel.capabilities.batch)
         readable = self.desk.orders_readable and not self.desk.record.frozen
-        when = Circumstances(kind=self.channel.capabilities.write, orders_readable=readable)
+        when = Circumstances(kind=kind, orders_readable=readable, orders_read_in_step=in_step)
         command = BeginWrite(channel=self.desk.channel, candidates=keys, when=when, key=str(uuid.uuid4()))
         try:
             begun = await self.stock.ask(command)
@@ -80,6 +84,15 @@ class Writer:
         self.desk.frozen.update(begun.frozen)
         if begun.write is not None:
             await self._send(begun.write)
+
+    async def _read_orders(self) -> bool:
+        """For an absolute write, which overwrites sales that nobody knows of: learn of them right before it."""
+        try:
+            await self.poller.poll()
+            await self.stock.caught_up()
+        except (Retry, OutcomeUnknown, AuthFailed):
+            return False
+        return True
 
     async def _send(self, write: SentWrite) -> None:
         try:

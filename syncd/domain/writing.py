@@ -33,7 +33,7 @@ class BeginWrite:
             row = self._begin(books, key, write_id)
             if isinstance(row, WriteRow):
                 rows.append(row)
-            elif row is Hold.FROZEN:
+            elif row in (Hold.FROZEN, Hold.ORDERS_UNREAD):
                 frozen.append(key)
         if not rows:
             return Begun(None, tuple(frozen))
