@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 import pytest
+from aiohttp import web
 from graphql import GraphQLSchema, build_schema
 
 from syncd.channels.shopify import Settings, ShopifyChannel
@@ -21,7 +22,12 @@ from syncd.ports import CatalogueRow, Facts, OrdersPage, WriteBatch, WriteRow
 from syncd.sim.remotes.shopify import Faults, Item, Location, Plan, Shop, ShopifyServer
 from syncd.sim.remotes.shopify.bodies import body_of
 
-SECRETS = {"TOKEN": "shpat_simulated", "HOOKS": "simulated-secret", "ID_SECRET": "simulated-secret", "OLD": "old-secret"}
+SECRETS = {
+    "TOKEN": "shpat_simulated",
+    "HOOKS": "simulated-secret",
+    "ID_SECRET": "simulated-secret",
+    "OLD": "old-secret",
+}
 Stock = dict[tuple[str, str], tuple[int, int]]
 
 
@@ -157,9 +163,7 @@ async def open_world(
     **keys: Any,
 ) -> AsyncIterator[World]:
     clock = Clock()
-    shop = Shop(
-        domain="real.myshopify.com", now=clock, rng=random.Random(7), plan=plan, **(shop_options or {})
-    )
+    shop = Shop(domain="real.myshopify.com", now=clock, rng=random.Random(7), plan=plan, **(shop_options or {}))
     locations = [shop.add_location(name) for name in places]
     hooks: list[Hook] = []
     shop.listeners.append(lambda event: hooks.append(Hook(event.topic, orjson.dumps(body_of(shop, event)))))
@@ -218,3 +222,39 @@ def admin_schema(specs: Path) -> GraphQLSchema:
 def webhook_body(specs: Path) -> Callable[[str], bytes]:
     """The body of one of the vendor's published samples, by file name."""
     return lambda name: (specs / "shopify" / "webhooks" / f"{name}.json").read_bytes()
+
+
+@pytest.fixture
+def answering() -> Callable[..., AbstractAsyncContextManager[tuple[ShopifyChannel, Callable[..., WriteBatch]]]]:
+    """A channel whose shop gives the same answers one after the other, the last one for ever."""
+
+    @asynccontextmanager
+    async def open_channel(
+        *bodies: Any, status: int = 200, headers: Mapping[str, str] | None = None, **keys: Any
+    ) -> AsyncIterator[tuple[ShopifyChannel, Callable[..., WriteBatch]]]:
+        left = list(bodies)
+
+        async def answer(request: web.Request) -> web.Response:
+            body = left.pop(0) if len(left) > 1 else left[0]
+            raw = body if isinstance(body, bytes) else orjson.dumps(body)
+            return web.Response(status=status, body=raw, content_type="application/json", headers=headers)
+
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", answer)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        channel = ShopifyChannel(settings_for(url, **keys), ["1"], lambda: datetime.now(UTC))
+
+        def batch(*rows: tuple[ListingKey, int, int]) -> WriteBatch:
+            made = tuple(WriteRow(key=key, target=target, was=was) for key, target, was in rows)
+            return WriteBatch(idempotency_key="key", rows=made)
+
+        try:
+            yield channel, batch
+        finally:
+            await channel.close()
+            await runner.cleanup()
+
+    return open_channel

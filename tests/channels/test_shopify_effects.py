@@ -1,4 +1,4 @@
-"""Each row of the vendor's table of effects: what webhooks tell and what polling tells both come to what the shop did."""
+"""Each row of the vendor's table of effects: what webhooks tell and what polls tell both come to what the shop did."""
 
 import random
 from collections.abc import Callable

@@ -16,6 +16,7 @@ from syncd.channels.shopify.documents import (
 )
 from syncd.channels.shopify.rows import rows_of
 from syncd.channels.shopify.settings import Settings
+from syncd.domain.errors import Retry
 from syncd.domain.ids import ListingKey, RemoteId, RemoteLocation
 from syncd.ports import CatalogueRow
 from syncd.wire.graphql import Reply
@@ -92,7 +93,9 @@ class CatalogueReader:
             document = more_of("InventoryItem", "inventoryLevels")
             variables = {"id": item["id"], "first": MORE_FIRST, "after": info["endCursor"]}
             more = await self._api.call(document, variables, cost=MORE_COST)
-            found = ((more.data or {}).get("node") or {}).get("inventoryLevels") or {}
+            found = ((more.data or {}).get("node") or {}).get("inventoryLevels")
+            if not isinstance(found, dict):
+                raise Retry(f"{document.name}: {item['id']} is not there any more")
             held += found.get("nodes") or ()
             info = found.get("pageInfo") or {}
         return list(rows_of(item, held, self._mapped if places is None else places, lambda level: reply.at))

@@ -10,6 +10,7 @@ from functools import cache
 from typing import Final
 
 LINES_FIRST: Final = 10
+RETURNED_FIRST: Final = 50
 FULFILMENT_ORDERS_FIRST: Final = 5
 LARGEST_PAGE: Final = 250
 PAGE_INFO: Final = "pageInfo { hasNextPage endCursor }"
@@ -54,7 +55,7 @@ def _connection(field: str, nodes: str, first: int = LINES_FIRST) -> str:
 _FULFILMENT_ORDER = (
     f"id status updatedAt assignedLocation {{ location {{ id }} }} {_connection('lineItems', _ASSIGNED)}"
 )
-_GOODS_BACK = f"id {_connection('lineItems', _RETURNED)}"
+_GOODS_BACK = f"id {_connection('lineItems', _RETURNED, RETURNED_FIRST)}"
 _RETURN = f"id {_connection('reverseFulfillmentOrders', _GOODS_BACK, 3)}"
 
 
@@ -104,7 +105,7 @@ RETURNS_BY_ORDER: Final = Document(
     "query ReturnsByOrder($ids: [ID!]!) { nodes(ids: $ids) { ... on Order { id "
     f"{_connection('returns', _RETURN, 5)} }} }} }}",
 )
-RETURNS_COST: Final = 1 + connection_cost(5, 1 + connection_cost(3, 1 + connection_cost(LINES_FIRST, 1 + 2 + 2)))
+RETURNS_COST: Final = 1 + connection_cost(5, 1 + connection_cost(3, 1 + connection_cost(RETURNED_FIRST, 1 + 2 + 2)))
 
 ORDERS_OF_FULFILMENT_ORDERS: Final = Document(
     "OrdersOfFulfillmentOrders",
@@ -137,7 +138,8 @@ def more_of(owner: str, field: str) -> Document:
 
 
 MORE_FIRST: Final = 50
-MORE_COST: Final = 1 + connection_cost(MORE_FIRST, 1 + 2 + connection_cost(LINES_FIRST, 3))
+MORE_COST: Final = 600
+"""The dearest of them, more returns; the answers soon say what each really costs."""
 
 # --- stock ---
 

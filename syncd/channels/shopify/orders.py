@@ -29,6 +29,7 @@ from syncd.channels.shopify.documents import (
 from syncd.channels.shopify.settings import Settings
 from syncd.channels.shopify.values import Unusable, instant, text
 from syncd.channels.shopify.webhooks import FULFILMENT_ORDER
+from syncd.domain.errors import Retry
 from syncd.domain.ids import Instant, OrderId
 from syncd.ports import Cursor, OrdersPage, Record
 from syncd.wire.graphql import Reply
@@ -203,7 +204,9 @@ class OrderReader:
             document: Document = more_of(owner, field)
             variables = {"id": record["id"], "first": MORE_FIRST, "after": after}
             reply = await self._api.call(document, variables, cost=MORE_COST)
-            found = ((reply.data or {}).get("node") or {}).get(field) or {}
+            found = ((reply.data or {}).get("node") or {}).get(field)
+            if not isinstance(found, dict):
+                raise Retry(f"{document.name}: {record['id']} is not there any more")
             held["nodes"] += _list(found, "nodes")
             more, after = _next(found)
         held.pop("pageInfo", None)
