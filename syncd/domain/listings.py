@@ -360,7 +360,7 @@ def _answered(account: Account) -> Account:
         return account
     if account.write is not None or not _agrees(account, account.reading):
         return account
-    return replace(account, asked=False, reading=None)
+    return replace(account, asked=False, reading=None if _tied(account, account.reading) else account.reading)
 
 
 def _brought_to_now(account: Account, reading: Reading) -> int:

@@ -4,7 +4,7 @@ Every function of `listings` is called through its module, so that a variant of 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from syncd.domain import listings
 from syncd.domain.listings import Circumstances, Hold, Reading, Seen, Span, Verdict, Write, WriteKind
@@ -38,6 +38,9 @@ class Model:
     """Readings of stock and of orders may be answered late, and so overlap with each other and with writes."""
     folds: bool = False
     """Every order read also folds the account, up to where it reached."""
+
+    verdicts: list[Verdict] | None = field(default=None, compare=False)
+    """Where to note what the hub concluded from the figures it was told."""
 
     # The shop and its customers.
 
@@ -195,6 +198,8 @@ class Model:
         return world.put(i, shop._replace(account=account))
 
     def _verdict(self, world: World, i: int, verdict: Verdict) -> World:
+        if self.verdicts is not None:
+            self.verdicts.append(verdict)
         if verdict.seen is Seen.DRIFT and not (world.edited or self.sells_at_zero):
             raise Wrong(f"false drift: {verdict.observed} seen, {verdict.expected} expected")
         return world.put(i, world.shops[i]._replace(account=verdict.account))

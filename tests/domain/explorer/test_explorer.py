@@ -1,7 +1,7 @@
 """Every interleaving of a small shop's life, to stated bounds.
 
 The short form explores each case below completely: every order in which its happenings can come, about 75,000 states
-in all. With SYNCD_LONG set the cases of `DEEP` follow, each up to 250,000 states; breadth first, so that one which is
+in all. With SYNCD_LONG set the cases of `DEEP` follow, each up to 100,000 states; breadth first, so that one which is
 cut off is complete to the depth that its log line names (`--log-cli-level INFO` shows them).
 """
 
@@ -26,7 +26,7 @@ from tests.domain.explorer.world import (
 )
 
 LOG = logging.getLogger(__name__)
-MOST_STATES = 250_000
+MOST_STATES = 100_000
 ONE_CLOCK = Model(())
 
 
