@@ -103,6 +103,7 @@ class Http:
             self._session = aiohttp.ClientSession(
                 timeout=aiohttp.ClientTimeout(total=self._call_seconds, sock_connect=CONNECT_SECONDS),
                 headers={"User-Agent": "syncd", "Accept": "application/json"},
+                cookie_jar=aiohttp.DummyCookieJar(),
             )
         return self._session
 

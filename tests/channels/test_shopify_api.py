@@ -75,7 +75,8 @@ async def test_what_a_call_did_not_cost_comes_back_when_its_answer_is_there() ->
     budget = Budget()
     async with budget.spend(800) as first:
         assert budget.tokens().available == 200
-        first.told(Cost(requested=800, actual=10, available=990, capacity=1000, restore_per_second=50))
+        said = Cost(requested=800, actual=10, available=990, capacity=1000, restore_per_second=50)
+        first.told(said, answered=True)
 
     assert budget.tokens().available == 990
 
@@ -84,11 +85,24 @@ async def test_while_another_call_is_on_its_way_a_higher_figure_is_not_believed(
     budget = Budget()
     async with budget.spend(100):
         async with budget.spend(500) as second:
-            second.told(Cost(requested=500, actual=500, available=500, capacity=1000, restore_per_second=50))
+            said = Cost(requested=500, actual=500, available=500, capacity=1000, restore_per_second=50)
+            second.told(said, answered=True)
         assert 400 <= budget.tokens().available < 410
         async with budget.spend(10) as third:
-            third.told(Cost(requested=10, actual=10, available=100, capacity=1000, restore_per_second=50))
+            said = Cost(requested=10, actual=10, available=100, capacity=1000, restore_per_second=50)
+            third.told(said, answered=True)
         assert 100 <= budget.tokens().available < 110
+
+
+async def test_a_shop_that_speaks_of_no_cost_is_not_held_back() -> None:
+    budget = Budget()
+    async with budget.spend(800) as free:
+        free.told(None, answered=True)
+    assert budget.tokens().available == 1000
+
+    async with budget.spend(800) as lost:
+        lost.told(None, answered=False)
+    assert budget.tokens().available < 210
 
 
 async def test_a_token_is_minted_once_for_all_who_wait_for_it(world: Any) -> None:

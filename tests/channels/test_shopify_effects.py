@@ -305,6 +305,20 @@ async def test_with_several_locations_an_order_is_fetched_for_them(world: Any) -
     assert [facts.fetch for facts in told] == [(order_id,)]
 
 
+async def test_a_location_opened_after_connecting_is_noticed_by_the_orders_that_wait_there(world: Any) -> None:
+    async with world() as w:
+        item = w.item()
+        opened = w.shop.add_location("High Street")
+        w.shop.stock_at(item, opened)
+        order = w.shop.place_order([Wish(item=item, quantity=1, location=opened)])
+        hook = next(hook for hook in w.hooks if hook.topic == "orders/create")
+        assert w.channel.parse(hook.topic, {}, hook.body).fetch == ()
+
+        await w.poll({"changed": "2026-11-20T00:00:00Z"})
+
+        assert w.channel.parse(hook.topic, {}, hook.body).fetch == (str(order.id),)
+
+
 async def test_an_order_that_is_wholly_shipped_needs_no_fetch(world: Any) -> None:
     async with world(places=("Warehouse", "High Street")) as w:
         fulfilled(w)

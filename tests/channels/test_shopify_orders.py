@@ -259,6 +259,16 @@ async def test_without_the_scope_for_returns_the_refunds_alone_count(world: Any,
     assert polled == hooked == {(variant, w.locations[0].gid): (-3, 0)}
 
 
+async def test_a_shop_that_cannot_answer_an_optional_field_is_read_without_it(answering: Any) -> None:
+    told = {"message": "Cannot return null for non-nullable field Order.fulfillmentOrders."}
+    broken = {"data": None, "errors": [{**told, "path": ["orders", "nodes", 0, "fulfillmentOrders"]}]}
+    whole = {"data": {"orders": {"nodes": [], "pageInfo": {"hasNextPage": False}}}}
+    async with answering(broken, whole) as (channel, _):
+        (page,) = [page async for page in channel.poll_orders({"changed": "2026-11-20T00:00:00Z"})]
+
+    assert page.reached is not None
+
+
 async def test_without_the_scope_for_orders_a_person_is_called(world: Any) -> None:
     async with world(shop_options={"scopes": ("read_products", "read_inventory", "read_locations")}) as w:
         with pytest.raises(AuthFailed, match="read_orders"):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final, NoReturn
 
 from syncd.channels.shopify.budget import Budget
-from syncd.channels.shopify.documents import Document
+from syncd.channels.shopify.documents import OPTIONAL_FIELDS, Document
 from syncd.channels.shopify.settings import Settings
 from syncd.domain.errors import AuthFailed, OutcomeUnknown, Rejected, Retry, Throttled
 from syncd.ports import Now, Tokens
@@ -77,7 +77,7 @@ class Api:
                 if busy.after_seconds is not None:
                     self._budget.pause(busy.after_seconds)
                 raise
-            spent.told(reply.cost)
+            spent.told(reply.cost, answered=reply.data is not None)
         if reply.cost is not None:
             self._learned[known] = reply.cost.requested
         _raise_refusal(document, reply)
@@ -151,6 +151,8 @@ def _raise_error(document: Document, reply: Reply) -> NoReturn:
         raise Denied(f"{document.name}: {denied.message[:300]}", _denied_field(denied))
     if "SHOP_INACTIVE" in codes:
         raise AuthFailed(f"{told}; the shop is closed")
+    if not _BROKEN & codes.keys():
+        _raise_if_optional(document, reply.errors)
     if _BROKEN & codes.keys():
         raise OutcomeUnknown(told) if document.changes else Retry(told)
     if document.changes and reply.executed and any(value is not None for value in (reply.data or {}).values()):
@@ -158,10 +160,18 @@ def _raise_error(document: Document, reply: Reply) -> NoReturn:
     raise Rejected(told)
 
 
+def _raise_if_optional(document: Document, errors: tuple[GraphError, ...]) -> None:
+    """A shop that cannot answer one of the optional fields is treated as one that does not let us ask."""
+    for error in errors:
+        field = _denied_field(error)
+        if field in OPTIONAL_FIELDS:
+            raise Denied(f"{document.name}: {error.message[:300]}", field)
+
+
 def _denied_field(error: GraphError) -> str:
-    """The field that was refused: the last name of the path, else as the message says it."""
+    """The field that was refused: an optional one on the path, else the last of it, else as the message says it."""
     names = [part for part in error.path if not part.isdigit()]
     if names:
-        return names[-1]
+        return next((name for name in names if name in OPTIONAL_FIELDS), names[-1])
     word, _, rest = error.message.partition("Access denied for ")
     return rest.partition(" ")[0] if not word else ""

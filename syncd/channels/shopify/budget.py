@@ -27,9 +27,12 @@ class Call:
     def __init__(self, taken: float) -> None:
         self.taken = taken
         self.cost: Cost | None = None
+        self.free = False
 
-    def told(self, cost: Cost | None) -> None:
+    def told(self, cost: Cost | None, *, answered: bool) -> None:
+        """What the answer said; a whole answer that speaks of no cost is not metered at all."""
         self.cost = cost
+        self.free = answered and cost is None
 
 
 class Budget:
@@ -87,6 +90,8 @@ class Budget:
         self._restored()
         cost = call.cost
         if cost is None:
+            if call.free:
+                self._available = min(self._capacity, self._available + call.taken)
             return
         if cost.capacity > 0 and cost.restore_per_second > 0:
             self._available += cost.capacity - self._capacity

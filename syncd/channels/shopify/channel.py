@@ -16,7 +16,7 @@ from syncd.channels.shopify.subscriptions import subscribe
 from syncd.channels.shopify.values import Unusable, decode, location_gid, objects, text
 from syncd.channels.shopify.webhooks import parse_webhook
 from syncd.channels.shopify.writes import StockWriter
-from syncd.domain.errors import Refused, Rejected
+from syncd.domain.errors import AuthFailed, Refused, Rejected, Retry
 from syncd.domain.ids import ListingKey, OrderId, RemoteLocation
 from syncd.ports import (
     CatalogueRow,
@@ -54,6 +54,7 @@ class ShopifyChannel:
         self._secrets = settings.webhook_secrets()
         self._mapped = places
         self._shop: str | None = None
+        self._sole_location: RemoteLocation | None = None
         self._traits = Traits()
         self._api = Api(settings, now)
         self._orders = OrderReader(self._api, settings)
@@ -63,7 +64,7 @@ class ShopifyChannel:
     def learn(self, facts: ShopFacts) -> None:
         active = [place.remote_location for place in facts.locations if place.active]
         self._shop = facts.identity.lower() or None
-        self._traits = replace(self._traits, sole_location=active[0] if len(active) == 1 else None)
+        self._sole_location = active[0] if len(active) == 1 else None
         if active:
             self._catalogue.levels_first = min(LARGEST_PAGE, max(1, len(active)))
 
@@ -73,10 +74,10 @@ class ShopifyChannel:
     def parse(self, topic: str, headers: Mapping[str, str], body: bytes) -> Facts:
         """What a stored webhook, or an order that was read, says. Raises Refused and nothing else."""
         if topic == POLLED:
-            return read_order_node(decode(body, topic), topic, self._traits)
+            return read_order_node(decode(body, topic), topic, self._known())
         if topic == FETCHED:
             return self._fetched(decode(body, topic), topic)
-        return parse_webhook(topic, body, replace(self._traits, returns_readable=self._orders.parts.returns))
+        return parse_webhook(topic, body, self._known())
 
     def tokens(self) -> Tokens:
         return self._api.tokens()
@@ -125,9 +126,19 @@ class ShopifyChannel:
             asked = [OrderId(text(each)) for each in objects(body.get("fetched"), "fetched")]
         except Unusable as error:
             raise Refused(f"{topic}: {error}") from error
-        facts = read_order_node(node, topic, self._traits)
+        facts = read_order_node(node, topic, self._known())
         told = dict.fromkeys((*asked, *(order.order_id for order in facts.orders)))
         return replace(facts, fetched=tuple(told))
+
+    def _known(self) -> Traits:
+        """What is known by now; a location opened since we connected shows in the orders that wait there."""
+        sole = self._sole_location
+        if sole is not None and self._orders.places - {sole}:
+            sole = None
+        known = self._traits
+        if (known.sole_location, known.returns_readable) != (sole, self._orders.parts.returns):
+            known = self._traits = Traits(sole_location=sole, returns_readable=self._orders.parts.returns)
+        return known
 
     async def _locations(self) -> AsyncIterator[ShopLocation]:
         after: str | None = None
@@ -149,7 +160,7 @@ class ShopifyChannel:
         """What the app was not granted; a shop that does not tell is taken at its word later, call by call."""
         try:
             reply = await self._api.call(SCOPES, {}, cost=2)
-        except Rejected:
+        except (Rejected, Retry, AuthFailed):
             return []
         installation = (reply.data or {}).get("currentAppInstallation") or {}
         granted = {

@@ -16,6 +16,12 @@ LARGEST_PAGE: Final = 250
 PAGE_INFO: Final = "pageInfo { hasNextPage endCursor }"
 
 
+LOCATION_FIELDS: Final = frozenset({"fulfillmentOrders", "assignedLocation"})
+RETURN_FIELDS: Final = frozenset({"return", "returns", "reverseFulfillmentOrders"})
+OPTIONAL_FIELDS: Final = LOCATION_FIELDS | RETURN_FIELDS
+"""What orders are read without where the shop does not let us ask for it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
     name: str

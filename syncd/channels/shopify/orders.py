@@ -13,9 +13,11 @@ from pydantic_core import to_json
 
 from syncd.channels.shopify.api import Api, Denied, TooDear
 from syncd.channels.shopify.documents import (
+    LOCATION_FIELDS,
     MORE_COST,
     MORE_FIRST,
     ORDERS_OF_FULFILMENT_ORDERS,
+    RETURN_FIELDS,
     RETURNS_BY_ORDER,
     RETURNS_COST,
     Document,
@@ -45,9 +47,6 @@ WIDE_EVERY_SECONDS: Final = 60.0
 NARROWEST_OVERLAP_SECONDS: Final = 10.0
 FETCH_AT_ONCE: Final = 50
 
-_LOCATION_FIELDS: Final = ("fulfillmentOrders", "assignedLocation")
-_RETURN_FIELDS: Final = ("return", "returns", "reverseFulfillmentOrders")
-
 
 class OrderReader:
     """Keeps nothing that a restart would miss: the cursor is the caller's."""
@@ -58,6 +57,8 @@ class OrderReader:
         self._page = settings.orders_page
         self._wide_at: float | None = None
         self.parts = OrderParts()
+        self.places: set[str] = set()
+        """Every location at which goods of an order were seen to be waiting."""
 
     async def pages(self, cursor: Cursor | None) -> AsyncIterator[OrdersPage]:
         """Without a cursor every order still open, then all that changed since; else what changed since the cursor.
@@ -158,10 +159,10 @@ class OrderReader:
 
     def _do_without(self, denied: Denied) -> None:
         """Locations come from the default then, and returns from refunds; said once, as it happens once."""
-        if denied.field in _LOCATION_FIELDS and self.parts.locations:
+        if denied.field in LOCATION_FIELDS and self.parts.locations:
             self.parts = replace(self.parts, locations=False)
             scope = "read_merchant_managed_fulfillment_orders"
-        elif denied.field in _RETURN_FIELDS and self.parts.returns:
+        elif denied.field in RETURN_FIELDS and self.parts.returns:
             self.parts = replace(self.parts, returns=False)
             scope = "read_returns"
         else:
@@ -174,6 +175,7 @@ class OrderReader:
             await self._add_returns([node for node in nodes if node.get("returnStatus") not in (None, "NO_RETURN")])
         for node in nodes:
             await self._finish("Order", node)
+            self.places |= _waiting_at(node)
 
     async def _add_returns(self, nodes: list[dict[str, Any]]) -> None:
         for some in _chunks(nodes, FETCH_AT_ONCE):
@@ -224,7 +226,7 @@ class OrderReader:
             try:
                 reply = await self._api.call(ORDERS_OF_FULFILMENT_ORDERS, {"ids": some}, cost=1)
             except Denied as denied:
-                self._do_without(Denied(str(denied), _LOCATION_FIELDS[0]))
+                self._do_without(Denied(str(denied), "fulfillmentOrders"))
                 break
             for node in _list(reply.data, "nodes"):
                 if isinstance(node, dict) and isinstance(node.get("orderId"), str):
@@ -247,6 +249,17 @@ _INSIDE: Final[Mapping[str, Sequence[tuple[str, str]]]] = {
     "ReverseFulfillmentOrder": (("lineItems", "ReverseFulfillmentOrderLineItem"),),
 }
 """The lists inside an order, with what they hold."""
+
+
+def _waiting_at(node: Mapping[str, Any]) -> set[str]:
+    found: set[str] = set()
+    for each in _list(node.get("fulfillmentOrders"), "nodes"):
+        if each.get("status") in ("CLOSED", "CANCELLED"):
+            continue
+        location = (each.get("assignedLocation") or {}).get("location") or {}
+        if isinstance(location.get("id"), str):
+            found.add(location["id"])
+    return found
 
 
 def _record(topic: str, node: Mapping[str, Any], asked_as: Sequence[OrderId] = ()) -> Record:
