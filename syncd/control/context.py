@@ -1,7 +1,7 @@
 """What the control server is given: the parts of the running daemon that it shows and steers."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from syncd.actors.desk import Desk
@@ -53,3 +53,5 @@ class ControlContext:
     started_at: float
     version: str
     is_ready: Callable[[], bool]
+    remembered: dict[str, int] = field(default_factory=dict)
+    """Open conflicts by kind as last counted, for while the database is away."""

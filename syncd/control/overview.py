@@ -1,7 +1,7 @@
 """The daemon at one look: is it ready, is anything still to be done, does anything need a person."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import anyio
 from aiohttp import web
@@ -11,9 +11,11 @@ from syncd.control.answers import CONTEXT, answer
 from syncd.control.context import ControlContext
 from syncd.domain.breaker import Circuit
 from syncd.domain.ids import ChannelId
+from syncd.storage.pool import Trouble, trouble
 from syncd.storage.queries import load
 
 READS = load("reads")
+DATABASE_SECONDS: Final = 3.0
 
 
 async def status(request: web.Request) -> web.Response:
@@ -21,15 +23,18 @@ async def status(request: web.Request) -> web.Response:
 
 
 async def overview(context: ControlContext) -> dict[str, Any]:
-    """The counts come first and the verdict last: what arrives in between can only make it busier."""
-    async with context.database.reading() as connection:
-        conflicts = {row["kind"]: row["conflicts"] for row in await connection.fetch(READS.conflicts_by_kind)}
-        letters = await connection.fetchval(READS.letters_open)
+    """The counts come first and the verdict last: what arrives in between can only make it busier.
+
+    While the database is away the counts are those of before, and nothing is idle.
+    """
+    answers, letters = await _count(context)
+    conflicts = dict(context.remembered)
     desks = context.desks.values()
     rows = [channel_row(context, channel) for channel in context.desks]
+    busy = busy_with(context) if answers else ["the database is away"]
     return {
         "ready": context.is_ready(),
-        "idle": context.is_ready() and not busy_with(context),
+        "idle": context.is_ready() and not busy,
         "inbox_pending": inbox_pending(context),
         "writes_owed": sum(queue_length(desk) for desk in desks),
         "writes_in_flight": sum(writes_in_flight(desk) for desk in desks),
@@ -44,9 +49,25 @@ async def overview(context: ControlContext) -> dict[str, Any]:
             }
             for row in rows
         },
-        "busy_with": busy_with(context),
+        "busy_with": busy,
         "needs_a_person": needs_a_person(conflicts, letters, rows),
     }
+
+
+async def _count(context: ControlContext) -> tuple[bool, int]:
+    """Whether the database answers, and how many dead letters are open."""
+    try:
+        with anyio.fail_after(DATABASE_SECONDS):
+            async with context.database.reading(timeout_seconds=DATABASE_SECONDS) as connection:
+                rows = await connection.fetch(READS.conflicts_by_kind)
+                letters = await connection.fetchval(READS.letters_open)
+    except Exception as error:
+        if trouble(error) not in (Trouble.LOST, Trouble.AGAIN, Trouble.DISK):
+            raise
+        return False, sum(desk.dead_letters for desk in context.desks.values())
+    context.remembered.clear()
+    context.remembered.update({row["kind"]: row["conflicts"] for row in rows})
+    return context.stock.up, letters
 
 
 def busy_with(context: ControlContext) -> list[str]:
@@ -112,6 +133,7 @@ def channel_row(context: ControlContext, channel: ChannelId) -> dict[str, Any]:
         "blocked": desk.record.blocked,
         "first_synced": desk.record.first_synced_at is not None,
         "dead_letters": desk.dead_letters,
+        "trouble": desk.trouble or None,
     }
 
 
@@ -129,8 +151,8 @@ def needs_a_person(conflicts: Mapping[str, int], letters: int, rows: list[dict[s
         channel, state = row["channel"], row["state"]
         if state == "awaiting_first_sync":
             found.append(f"{channel} waits for its first synchronisation: syncd reconcile {channel}, then --apply")
-        elif state in ("failed", "degraded"):
-            found.append(f"{channel} is {state}: {row['last_error'] or 'it does not answer'}")
+        elif state == "failed" or row["trouble"]:
+            found.append(f"{channel} is {state}: {row['trouble'] or row['last_error'] or 'it keeps crashing'}")
     return found
 
 
