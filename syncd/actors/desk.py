@@ -96,6 +96,8 @@ class Desk:
     """The channel's orders are known, and applied, up to here by its own clock."""
     cursor: Mapping[str, str] | None = None
     catalogue_wanted: bool = False
+    link_wanted: bool = False
+    """There are new SKUs, which items of the channel may go by."""
     last_success_at: datetime | None = None
     last_error: str | None = None
     dead_letters: int = 0

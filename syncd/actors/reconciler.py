@@ -80,6 +80,8 @@ class Reconciler:
     async def _round(self) -> None:
         if self._until_catalogue() <= 0.0:
             await self.read_catalogue(adopt=self.setup.first_sync is FirstSync.ADOPT)
+        if self.desk.link_wanted:
+            await self.link()
         await self._judge()
         await self._read_asked()
         if self._waiting():
@@ -134,6 +136,7 @@ class Reconciler:
 
     async def link(self) -> None:
         """Link items by SKU text where that is unambiguous, ask about the others, book the orders that waited."""
+        self.desk.link_wanted = False
         async with self.database.reading() as connection:
             found = await connection.fetch(BOOKS.link_candidates, self.desk.channel)
         pairs = [(RemoteId(row["remote_id"]), Sku(row["sku"])) for row in found]

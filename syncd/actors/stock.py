@@ -374,6 +374,9 @@ class StockActor:
             if conflict.kind is ConflictKind.QUARANTINED:
                 keep = self._quarantined.add if isinstance(conflict, Conflict) else self._quarantined.discard
                 keep(conflict.subject)
+        for desk in self._desks.values() if books.new_skus else ():
+            desk.link_wanted = True
+            desk.questions.ring()
         for channel in books.unknown_items:
             self._desks[channel].catalogue_wanted = True
             self._desks[channel].questions.ring()
