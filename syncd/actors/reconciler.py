@@ -34,7 +34,7 @@ T = TypeVar("T")
 CHUNK: Final = 500
 LOOK_SECONDS: Final = 1.0
 CATALOGUE_SECONDS: Final = 6 * 3600.0
-UNKNOWN_SECONDS: Final = 20.0
+UNKNOWN_SECONDS: Final = 2.0
 """So long after the last reading is the catalogue read for an item that nobody knows; twice as long each time that
 there is one again, since some items are never found."""
 UNKNOWN_MOST_SECONDS: Final = 1800.0

@@ -3,9 +3,21 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from syncd.domain.books import Books, Committed
+from syncd.domain.books import Books, Committed, Listing
 from syncd.domain.conflicts import Conflict, ConflictKind
-from syncd.domain.ids import ChannelId, EventId, LevelKey, LineId, ListingKey, LocationId, OrderKey, RemoteLocation, Sku
+from syncd.domain.ids import (
+    Alias,
+    ChannelId,
+    EventId,
+    LevelKey,
+    LineId,
+    ListingKey,
+    LocationId,
+    OrderKey,
+    RemoteId,
+    RemoteLocation,
+    Sku,
+)
 from syncd.domain.ledger import Cause
 from syncd.domain.listings import Effect, own_effects
 from syncd.domain.orders import (
@@ -26,6 +38,7 @@ from syncd.domain.quantities import Quantity
 
 NOTHING = Parts()
 SYNCD = "syncd"
+NOWHERE = RemoteLocation("?")
 
 
 def book_order(books: Books, channel: ChannelId, arrived: Order, event_id: EventId) -> None:
@@ -70,9 +83,12 @@ def _bind(books: Books, channel: ChannelId, order: Order, line: Line) -> Binding
     """Find the SKU by the channel's own id of the item; its SKU text only ever proposes a link, to people."""
     item = books.item(channel, line.item)
     sku = next((listing.sku for listing in item if listing.sku is not None), None)
+    if not any(listing.tracked for listing in item):
+        books.unknown_items.add(channel)
+    if not item and line.item is not None:
+        books.add_listing(unseen_item(channel, line.item, line.sku_text))
+        books.changed_listings.add(unseen_key(channel, line.item))
     if sku is None:
-        if not item:
-            books.unknown_items.add(channel)
         facts = {"order_id": order.order_id, "line_id": line.line_id, "item": line.item, "sku_text": line.sku_text}
         books.conflicts.append(
             Conflict(
@@ -88,6 +104,18 @@ def _bind(books: Books, channel: ChannelId, order: Order, line: Line) -> Binding
     return Binding(sku=sku, pack=policy.pack, home=_home(books, channel, sku, line.ordered * policy.pack, candidates))
 
 
+def unseen_key(channel: ChannelId, alias: Alias) -> ListingKey:
+    return ListingKey(channel, RemoteId(alias), NOWHERE)
+
+
+def unseen_item(channel: ChannelId, alias: Alias, sku_text: str) -> Listing:
+    """An item that only an order has named so far: nothing is written to it, but it can be linked."""
+    key = unseen_key(channel, alias)
+    return Listing(
+        key=unseen_key(channel, alias), alias=alias, sku_text=sku_text, title="named by an order", tracked=False
+    )
+
+
 def line_subject(channel: ChannelId, line: Line) -> str:
     return f"{channel}|line|{line.item or line.sku_text or line.line_id}"
 
@@ -97,7 +125,7 @@ def _home(
 ) -> RemoteLocation | None:
     """The first of the channel's locations that can serve the line, else the first that stocks the item."""
     setup = books.setup.channels.get(channel)
-    mapped = [remote for remote in setup.locations if remote in stocked] if setup else []
+    mapped = [remote for remote in setup.locations if remote in stocked or not stocked] if setup else []
     for remote in mapped:
         if any(books.level(LevelKey(sku, ours)).available >= units for ours in books.setup.ours(channel, remote)):
             return remote

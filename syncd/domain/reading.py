@@ -47,7 +47,8 @@ class TakeReadings:
 
     def need(self) -> Need:
         items = [row.remote_id for row in self.rows] + [key.remote_id for key in self.gone]
-        return Need(items={(self.channel, remote_id) for remote_id in items})
+        aliases = {(self.channel, row.alias) for row in self.rows if row.alias is not None}
+        return Need(items={(self.channel, remote_id) for remote_id in items}, aliases=aliases)
 
     def apply(self, books: Books) -> None:
         for row in self.rows:
@@ -66,8 +67,8 @@ class TakeReadings:
 
 
 def _new_listing(books: Books, key: ListingKey, row: CatalogueRow) -> Listing:
-    """A further location of an item takes over its SKU."""
-    known = item_listings(books, key.channel, key.remote_id)
+    """A further location of an item takes over its SKU, and an item the link that was made for its order lines."""
+    known = item_listings(books, key.channel, key.remote_id) + books.item(key.channel, row.alias)
     listing = Listing(key=key, alias=row.alias, sku_text=row.sku_text, title=row.title)
     books.add_listing(listing)
     books.changed_listings.add(key)

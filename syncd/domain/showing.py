@@ -21,6 +21,8 @@ def refresh(books: Books) -> None:
     """Set what every listing of the touched SKUs should show."""
     for sku in books.touched_skus:
         for listing in books.listings_of(sku):
+            if not books.setup.ours(listing.key.channel, listing.key.remote_location):
+                continue  # an item that only orders name, or a location that is mapped no longer
             units = should_show(books, listing, sku).units
             if units != listing.desired:
                 listing.desired = units

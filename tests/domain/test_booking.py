@@ -30,7 +30,7 @@ from syncd.domain.ids import (
 from syncd.domain.listings import Account, Reading, Span, WriteKind
 from syncd.domain.orders import Fulfilment, Line, Order, RefundLine, Restock
 from syncd.domain.policy import Override
-from syncd.domain.quantities import Level, Quantity
+from syncd.domain.quantities import Level
 from syncd.domain.setup import ChannelSetup, Setup
 from syncd.domain.showing import refresh
 
@@ -285,3 +285,18 @@ def test_levels_are_the_sums_of_their_entries_whatever_is_told_in_whatever_order
         sums[key] = sums[key].moved(entry.quantity, entry.delta)
         assert sums[key].of(entry.quantity) == entry.balance
     assert sums == books.levels
+
+
+def test_an_item_that_only_an_order_names_can_be_linked_and_its_line_is_booked() -> None:
+    books = made_books()
+    stranger = order(line(item=Alias("never-seen"), sku_text="TEE (old)"))
+
+    book_order(books, SHOP, stranger, EVENT)
+    Link(channel=SHOP, remote_id=RemoteId("never-seen"), sku=TEE, actor="anna", waiting=frozenset(books.orders)).apply(
+        books
+    )
+    refresh(books)
+
+    assert moved(books) == [(HOUSE, "committed", 2)]
+    placeholder = next(row for row in books.listings.values() if row.alias == "never-seen")
+    assert (placeholder.tracked, placeholder.desired) == (False, None), "nothing is ever written to it"
