@@ -5,6 +5,7 @@ import hashlib
 import heapq
 import hmac
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -29,9 +30,12 @@ RETRY_WAITS_SECONDS = tuple(RETRIES_WITHIN_SECONDS / (2**RETRIES - 1) * 2**attem
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliverySettings:
-    """`time_factor` below 1 shortens all waits of the schedule; `concurrency` above 1 gives up the order."""
+    """`time_factor` below 1 shortens all waits, `retry_factor` those of the schedule of retries once more;
+    `concurrency` above 1 gives up the order.
+    """
 
     time_factor: float = 1.0
+    retry_factor: float = 1.0
     concurrency: int = 1
     connect_seconds: float = 1.0
     total_seconds: float = 5.0
@@ -41,7 +45,9 @@ class DeliverySettings:
 
 @dataclass(slots=True, kw_only=True)
 class DeliveryCounts:
-    """`sent` counts attempts; `dropped` those that a fault swallowed; `given_up` those whose last retry failed."""
+    """`sent` counts attempts; `dropped` those that a fault swallowed; `given_up` those whose last retry failed;
+    `duplicated` those that a fault made two of; `delayed` those that it held back.
+    """
 
     sent: int = 0
     acknowledged: int = 0
@@ -49,6 +55,8 @@ class DeliveryCounts:
     dropped: int = 0
     given_up: int = 0
     overflowed: int = 0
+    duplicated: int = 0
+    delayed: int = 0
     subscriptions_deleted: int = 0
 
 
@@ -87,6 +95,7 @@ class Deliverer:
     faults: Faults
     settings: DeliverySettings
     counts: DeliveryCounts = field(default_factory=DeliveryCounts)
+    on_acknowledged: Callable[[Delivery], None] | None = None
     sent: "deque[Sent]" = field(init=False)
     _queue: list[tuple[float, int, Delivery]] = field(default_factory=list)
     _serial: int = 0
@@ -144,10 +153,13 @@ class Deliverer:
             wait += faults.webhook_delay_seconds * faults.rng.random()
         if faults.happens("webhook_reorder"):
             wait += 0.05 + 0.5 * faults.rng.random()
+        self.counts.delayed += wait > 0
         self._push(delivery, wait * self.settings.time_factor)
         if faults.happens("webhook_duplicate"):
+            self.counts.duplicated += 1
             self._push(delivery, (wait + faults.rng.random()) * self.settings.time_factor)
         if faults.happens("webhook_unchanged"):
+            self.counts.duplicated += 1
             again = replace(delivery, webhook_id=self.shop.wire_numbers.uuid())
             self._push(again, (wait + faults.rng.random()) * self.settings.time_factor)
 
@@ -196,9 +208,11 @@ class Deliverer:
         )
         if status is not None and 200 <= status < 300:
             self.counts.acknowledged += 1
+            if self.on_acknowledged is not None:
+                self.on_acknowledged(delivery)
         elif delivery.attempt < RETRIES:
             self.counts.retried += 1
-            wait = RETRY_WAITS_SECONDS[delivery.attempt] * self.settings.time_factor
+            wait = RETRY_WAITS_SECONDS[delivery.attempt] * self.settings.time_factor * self.settings.retry_factor
             self._push(replace(delivery, attempt=delivery.attempt + 1), wait)
         else:
             self._give_up(delivery)

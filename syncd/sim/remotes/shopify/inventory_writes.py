@@ -144,7 +144,7 @@ class Plan:
         changes: list[Change] = []
         with shop.acting("app"):
             for step in steps:
-                shop.move(self._level(step), what, f"group:{number}", **step.moved)
+                shop.move(self._level(step), what, given.get("referenceDocumentUri") or f"group:{number}", **step.moved)
                 changes += _changes(step)
         return Outcome(
             inventory_adjustment_group=AdjustmentGroup(

@@ -1,0 +1,69 @@
+"""What the simulators' side sees of syncd: when each order's news was acknowledged, and when each write first came."""
+
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from syncd.sim.demo.shops import World
+from syncd.sim.remotes.shopify import Order, Shop, ShopifyServer
+from syncd.sim.remotes.shopify.delivery import Delivery
+from syncd.sim.remotes.shopify.state import ShopEvent
+
+WRITE_URI: Final = "gid://syncd/Write/"
+
+
+@dataclass(slots=True)
+class News:
+    """An act that concerned an order, and when a webhook about it was first acknowledged, if one was."""
+
+    happened_at: datetime
+    acknowledged_at: datetime | None = None
+
+
+@dataclass(slots=True)
+class Watch:
+    """Attached to the shops before anything happens; times are wall time."""
+
+    server: ShopifyServer
+    _news: dict[tuple[str, int], dict[str, News]] = field(default_factory=dict)
+    """(shop domain, order id) to event id to its news."""
+    _by_event: dict[str, News] = field(default_factory=dict)
+
+    def attach(self, world: World) -> None:
+        for demo in world.shops:
+            self._attach(demo.shop)
+
+    def _attach(self, shop: Shop) -> None:
+        def happened(event: ShopEvent) -> None:
+            if isinstance(event.subject, Order) and event.topic.startswith("orders/"):
+                of_order = self._news.setdefault((shop.domain, event.subject.id), {})
+                if event.event_id not in of_order:
+                    of_order[event.event_id] = self._by_event[event.event_id] = News(datetime.now(UTC))
+
+        def acknowledged(delivery: Delivery) -> None:
+            news = self._by_event.get(delivery.event_id)
+            if news is not None and news.acknowledged_at is None and delivery.topic.startswith("orders/"):
+                news.acknowledged_at = datetime.now(UTC)
+
+        shop.listeners.insert(0, happened)
+        self.server.site(shop).webhooks.on_acknowledged = acknowledged
+
+    def known_at(self, shop: Shop, order_id: int, at: datetime) -> datetime | None:
+        """From when on syncd could have known what happened to the order at `at`; None when no webhook told it."""
+        told = [
+            news.acknowledged_at
+            for news in self._news.get((shop.domain, order_id), {}).values()
+            if news.acknowledged_at is not None and news.happened_at >= at
+        ]
+        return min(told, default=None)
+
+    def first_sendings(self) -> dict[str, datetime]:
+        """When each write, by its idempotency key, was first heard; a repetition is bound to what was sent first."""
+        offset = datetime.now(UTC) - timedelta(seconds=time.monotonic())
+        found: dict[str, datetime] = {}
+        for call in self.server.calls:
+            key = call.variables.get("key")
+            if isinstance(key, str) and call.is_write:
+                found.setdefault(WRITE_URI + key, offset + timedelta(seconds=call.received_at))
+        return found
