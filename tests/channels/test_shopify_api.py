@@ -313,6 +313,13 @@ async def test_a_topic_that_the_shop_dropped_is_subscribed_to_again(world: Any) 
         assert await w.channel.subscribe(ADDRESS) == ["orders/create"]
 
 
+async def test_a_subscription_to_another_address_is_not_ours(world: Any) -> None:
+    async with world() as w:
+        await w.channel.subscribe("https://old.example/hooks/shop")
+
+        assert await w.channel.subscribe(ADDRESS) == [*NEEDED, *WELCOME]
+
+
 async def test_an_address_that_is_taken_already_is_as_good_as_created(answering: Any) -> None:
     none = {"data": {"webhookSubscriptions": {"nodes": [], "pageInfo": {"hasNextPage": False}}}}
     told = "Address for this topic has already been taken"

@@ -142,6 +142,26 @@ def return_not_restocked(w: Any) -> None:
     w.shop.process_return(order, [(order.lines[0], 1)], restock_location=None)
 
 
+def return_not_restocked_but_refunded(w: Any) -> None:
+    order = w.shop.place_order([(w.item(), 3)])
+    w.clock.advance(seconds=5)
+    w.shop.fulfil(order, [(order.lines[0], 2)])
+    w.clock.advance(seconds=5)
+    back = w.shop.process_return(order, [(order.lines[0], 1)], restock_location=None)
+    w.clock.advance(seconds=5)
+    w.shop.refund(order, [(order.lines[0], 1, "no_restock", None)], return_=back)
+
+
+def written_off_after_a_return(w: Any) -> None:
+    order = w.shop.place_order([(w.item(), 5)])
+    w.clock.advance(seconds=5)
+    w.shop.fulfil(order, [(order.lines[0], 2)])
+    w.clock.advance(seconds=5)
+    w.shop.process_return(order, [(order.lines[0], 1)], restock_location=w.locations[0])
+    w.clock.advance(seconds=5)
+    w.shop.refund(order, [(order.lines[0], 1, "no_restock", None)])
+
+
 def edited(w: Any) -> None:
     order = w.shop.place_order([(w.item("A"), 3)])
     w.clock.advance(seconds=5)
@@ -199,6 +219,8 @@ ROWS: list[Act] = [
     return_processed,
     return_processed_and_refunded,
     return_not_restocked,
+    return_not_restocked_but_refunded,
+    written_off_after_a_return,
     edited,
     edited_then_cancelled_with_restock,
     edited_after_a_return,

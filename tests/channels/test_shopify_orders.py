@@ -412,6 +412,38 @@ def test_what_an_event_of_a_return_counted_for_never_changes_as_later_ones_come(
         assert before.items() <= after.items()
 
 
+def assigned(number: int, location: int, left: int, total: int, status: str = "OPEN") -> dict[str, Any]:
+    line = {"totalQuantity": total, "remainingQuantity": left, "lineItem": {"id": "gid://shopify/LineItem/11"}}
+    return {
+        "id": f"gid://shopify/FulfillmentOrder/{number}",
+        "status": status,
+        "updatedAt": "2026-11-23T14:00:00Z",
+        "assignedLocation": {"location": {"id": f"gid://shopify/Location/{location}"}},
+        "lineItems": {"nodes": [line]},
+    }
+
+
+@pytest.mark.parametrize(
+    ("orders", "location"),
+    [
+        ([assigned(1, 1, 2, 2), assigned(2, 2, 3, 3)], 2),
+        ([assigned(1, 1, 3, 3), assigned(2, 2, 2, 2)], 1),
+        ([assigned(1, 1, 0, 4, "CLOSED"), assigned(2, 2, 1, 1)], 2),
+        ([assigned(1, 1, 4, 4, "CANCELLED"), assigned(2, 2, 1, 1)], 2),
+        ([assigned(1, 1, 0, 4, "CLOSED"), assigned(2, 2, 0, 1, "CLOSED")], 1),
+    ],
+    ids=["more left at the second", "more left at the first", "one shipped", "one cancelled", "all shipped"],
+)
+def test_a_line_split_over_locations_is_at_the_one_that_holds_most_of_what_is_left(
+    a_channel: Any, orders: list[Any], location: int
+) -> None:
+    body = a_node(fulfillmentOrders={"nodes": orders}, returns=None)
+
+    (order,) = a_channel().parse("syncd/order", {}, body).orders
+
+    assert order.lines["11"].location == f"gid://shopify/Location/{location}"
+
+
 def test_a_part_of_an_order_that_cannot_be_read_is_a_fault_and_the_rest_is_kept(a_channel: Any) -> None:
     broken = {**refund_of_return(1, "not a time"), "return": None}
     facts = a_channel().parse("syncd/order", {}, a_node(refunds=[broken, None, 5], fulfillments=[{"id": 1.5}]))
