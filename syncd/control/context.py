@@ -25,6 +25,9 @@ class Reconciler(Protocol):
     async def reconcile(self, *, apply: bool, actor: str) -> None:
         """Read the channel anew; with `apply`, a person says that what is owed may be written."""
 
+    async def read_catalogue(self, *, adopt: bool) -> None:
+        """Read every item at every mapped location."""
+
     async def link(self) -> None:
         """Link items by SKU text where that is unambiguous."""
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from syncd.control.answers import CONTEXT, answer, as_time, body_of, flag, limit_of, listed, text_in
+from syncd.control.answers import CONTEXT, Problem, answer, as_time, body_of, flag, limit_of, listed, text_in
 from syncd.control.context import ControlContext
 from syncd.control.finding import channel_asked, channel_named, item_named, sku_named
 from syncd.control.peer import actor
@@ -76,9 +76,22 @@ async def link(request: web.Request) -> web.Response:
     channel = channel_named(context, text_in(document, "channel"))
     async with context.database.reading() as connection:
         sku = await sku_named(connection, text_in(document, "sku"))
-        remote_id = await item_named(connection, channel, text_in(document, "remote_id"))
+    remote_id = await _item(context, channel, text_in(document, "remote_id"))
     listings = await link_item(context, channel, remote_id, sku, actor(request))
     return answer({"channel": channel, "remote_id": remote_id, "sku": sku, "listings": listings})
+
+
+async def _item(context: ControlContext, channel: ChannelId, name: str) -> RemoteId:
+    """The item; one that the shop may have made just now is looked for in its catalogue first."""
+    try:
+        async with context.database.reading() as connection:
+            return await item_named(connection, channel, name)
+    except Problem:
+        if not context.desks[channel].catalogue_wanted:
+            raise
+    await context.crew[channel].reconciler.read_catalogue(adopt=False)
+    async with context.database.reading() as connection:
+        return await item_named(connection, channel, name)
 
 
 async def link_item(context: ControlContext, channel: ChannelId, remote_id: RemoteId, sku: Sku, who: str) -> int:

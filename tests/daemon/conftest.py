@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+import io
 import json
 import os
 import random
@@ -155,7 +156,7 @@ class Daemon:
             **{name.replace("_", "-"): value for name, value in headers.items()},
         }
         wanted = {name: value for name, value in told.items() if value}
-        async with self.session.post(f"{self.url}/hooks/{channel}", data=raw, headers=wanted) as answer:
+        async with self.session.post(f"{self.url}/hooks/{channel}", data=io.BytesIO(raw), headers=wanted) as answer:
             await answer.read()
             return answer
 

@@ -95,35 +95,35 @@ async def test_what_is_not_from_the_shop_is_refused_and_leaves_nothing(building:
         assert not events & {"forged", "bare", "foreign"}
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"not JSON",
-        b"",
-        b"[]",
-        b'{"id": NaN}',
-        b'{"id": 1e400}',
-        b'{"id": "\\ud800"}',
-        b"[" * 5000,
-        gzip.compress(b"{}" * 1000),
-        b'{"id": 10000000000000000000000000000000000000000000}',
-    ],
-    ids=["text", "empty", "list", "nan", "huge", "surrogate", "deep", "gzip", "ten-to-the-43"],
-)
-async def test_what_is_well_signed_and_unusable_is_kept_visible_and_answered_200(
-    building: Building, body: bytes
-) -> None:
-    async with building(counts={}) as site:
-        answer = await site.daemon.hook(body, webhook_id="strange")
+UNUSABLE = {
+    "text": b"not JSON",
+    "empty": b"",
+    "list": b"[]",
+    "nan": b'{"id": NaN}',
+    "huge": b'{"id": 1e400}',
+    "surrogate": b'{"id": "\\ud800"}',
+    "deep": b"[" * 5000,
+    "gzip": gzip.compress(b"{}" * 1000),
+    "ten-to-the-43": b'{"id": 10000000000000000000000000000000000000000000}',
+}
 
-        assert answer.status == 200
+
+async def test_what_is_well_signed_and_unusable_is_kept_visible_and_answered_200(building: Building) -> None:
+    async with building(counts={}) as site:
+        for name, body in UNUSABLE.items():
+            assert (await site.daemon.hook(body, webhook_id=name)).status == 200, name
 
         async def seen() -> bool:
-            letters = await site.daemon.lines("dead-letters", "list")
-            conflicts = await site.daemon.lines("conflicts", "list")
-            return bool(letters) or any(conflict["kind"] == "quarantined" for conflict in conflicts)
+            return len(await site.daemon.lines("dead-letters", "list")) == len(UNUSABLE)
 
         await until(seen)
+        letters = await site.daemon.lines("dead-letters", "list")
+        assert all(letter["reason"] for letter in letters)
+        again = await site.daemon.run("dead-letters", "retry", "--all")
+        assert again.returncode == 1, "they are still unusable"
+        discarded = await site.daemon.run("dead-letters", "discard", str(letters[0]["id"]))
+        assert discarded.returncode == 0, discarded.stderr
+        assert len(await site.daemon.lines("dead-letters", "list")) == len(UNUSABLE) - 1
 
 
 async def test_a_line_of_half_a_unit_is_quarantined_and_the_rest_of_its_order_is_booked(
@@ -133,7 +133,7 @@ async def test_a_line_of_half_a_unit_is_quarantined_and_the_rest_of_its_order_is
         await site.until_shown("TEE", 10)
         body = json.loads((specs / "shopify" / "webhooks" / "orders_create.json").read_bytes())
         body["cancelled_at"] = None
-        for line, sku, quantity in zip(body["line_items"], ("TEE", "MUG"), (1, 0.5), strict=True):
+        for line, sku, quantity in zip(body["line_items"], ("TEE", "MUG"), (1, 0.5), strict=False):
             line |= {
                 "variant_id": site.one.items[sku].variant_id,
                 "variant_inventory_management": "shopify",
