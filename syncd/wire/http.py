@@ -5,12 +5,13 @@ something is `OutcomeUnknown`, whatever went wrong; one that only reads may be m
 """
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, NoReturn
+from urllib.parse import quote
 
 import aiohttp
 import anyio
@@ -57,15 +58,38 @@ class Http:
     async def send(
         self,
         method: str,
-        path: str,
+        path: str | Sequence[str],
+        *,
+        query: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        changes: bool,
+    ) -> Answer:
+        """One request; answers below 500 but 429 come back for the caller to judge. Redirects are not followed.
+
+        A path given in pieces may hold anything in each of them, a slash included.
+        """
+        url = self._url(path)
+        url = url.with_query(query) if query else url
+        return await self._request(method, url, body=body, headers=headers, changes=changes)
+
+    async def send_to(
+        self,
+        method: str,
+        address: str,
         *,
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         changes: bool,
     ) -> Answer:
-        """One request; answers below 500 but 429 come back for the caller to judge. Redirects are not followed."""
+        """The same to an absolute address that the vendor gave out, taken as it stands (a signature may be in it)."""
+        url = URL(address, encoded=True)
+        return await self._request(method, url, body=body, headers=headers, changes=changes)
+
+    async def _request(
+        self, method: str, url: URL, *, body: bytes | None, headers: Mapping[str, str] | None, changes: bool
+    ) -> Answer:
         began = anyio.current_time()
-        url = self._url(path)
         try:
             async with self._opened().request(
                 method, url, data=body, headers=headers, allow_redirects=False
@@ -95,8 +119,10 @@ class Http:
             await self._session.close()
             self._session = None
 
-    def _url(self, path: str) -> URL:
-        return self.base.joinpath(*path.strip("/").split("/"))
+    def _url(self, path: str | Sequence[str]) -> URL:
+        if isinstance(path, str):
+            return self.base.joinpath(*path.strip("/").split("/"))
+        return self.base.joinpath(*(quote(piece, safe="") for piece in path), encoded=True)
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:

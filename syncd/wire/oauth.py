@@ -1,4 +1,4 @@
-"""Access tokens: one that never changes, or one minted by the OAuth client credentials grant."""
+"""Access tokens: one that never changes, or one minted by an OAuth grant: client credentials, or a refresh token."""
 
 from typing import Final, Protocol
 from urllib.parse import urlencode
@@ -12,6 +12,10 @@ EARLY_SECONDS: Final = 300.0
 """A token is renewed this long before it ends, so that none ends on its way."""
 LIFETIME_SECONDS: Final = 3600.0
 """Assumed where the server does not say."""
+
+
+_PASSING: Final = ("server_error", "temporarily_unavailable")
+"""Errors of the token endpoint that pass by themselves (RFC 6749, 4.1.2.1)."""
 
 
 class Credentials(Protocol):
@@ -62,16 +66,18 @@ class ClientCredentials:
                 await self._mint()
             return self._token
 
-    async def _mint(self) -> None:
-        form = {
+    def _form(self) -> dict[str, str]:
+        return {
             "grant_type": "client_credentials",
             "client_id": self._client_id,
             "client_secret": self._client_secret,
         }
+
+    async def _mint(self) -> None:
         answer = await self._http.send(
             "POST",
             self._path,
-            body=urlencode(form).encode(),
+            body=urlencode(self._form()).encode(),
             headers={"Content-Type": "application/x-www-form-urlencoded"},
             changes=False,
         )
@@ -81,6 +87,8 @@ class ClientCredentials:
             told = None
         held = told if isinstance(told, dict) else {}
         token = held.get("access_token")
+        if held.get("error") in _PASSING:
+            raise Retry(f"no access token: {answer.status} {held.get('error_description') or held['error']}")
         if answer.status != 200:
             why = held.get("error_description") or held.get("error") or answer.shown[:120]
             raise AuthFailed(f"no access token: {answer.status} {why}; check client_id, client_secret and the app")
@@ -90,3 +98,14 @@ class ClientCredentials:
         seconds = float(life) if isinstance(life, int | float) and life > 0 else LIFETIME_SECONDS
         self._token = token
         self._good_until = anyio.current_time() + max(seconds - EARLY_SECONDS, seconds / 2)
+
+
+class RefreshToken(ClientCredentials):
+    """The same by a refresh token that a person once granted, and which stays as it is."""
+
+    def __init__(self, http: Http, path: str, *, client_id: str, client_secret: str, refresh_token: str) -> None:
+        super().__init__(http, path, client_id=client_id, client_secret=client_secret)
+        self._refresh_token = refresh_token
+
+    def _form(self) -> dict[str, str]:
+        return {**super()._form(), "grant_type": "refresh_token", "refresh_token": self._refresh_token}
