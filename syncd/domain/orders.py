@@ -101,24 +101,35 @@ class Merged(NamedTuple):
 
 
 def merge(known: Order, arrived: Order) -> Merged:
-    """Join two accounts of the same order."""
-    ties = [False]
-    lines = _union(known.lines, arrived.lines, lambda a, b: _join_line(a, b, ties))
-    if known.lines and arrived.lines:
+    """Join two accounts of the same order; `known` itself when nothing is new in `arrived`."""
+    ties: list[str] = []
+    lines = _union(known.lines, arrived.lines, _join_line, ties)
+    if known.updated_at != arrived.updated_at and known.lines.keys() != arrived.lines.keys():
         lines = _date_late_lines(lines, known, arrived)
+    fulfilments = _union(known.fulfilments, arrived.fulfilments, _join_fulfilment, ties)
+    refunds = _union(known.refunds, arrived.refunds, _join_refund, ties)
     order = Order(
         order_id=known.order_id,
-        name=max((known.updated_at, known.name), (arrived.updated_at, arrived.name))[1] or known.name or arrived.name,
+        name=_newer_name(known, arrived),
         placed_at=_earliest(known.placed_at, arrived.placed_at),
         updated_at=max(known.updated_at, arrived.updated_at),
         cancelled_at=_earliest(known.cancelled_at, arrived.cancelled_at),
         lines=lines,
-        fulfilments=_union(known.fulfilments, arrived.fulfilments, lambda a, b: _join_fulfilment(a, b, ties)),
-        refunds=_union(known.refunds, arrived.refunds, lambda a, b: max(a, b, key=_refund_content)),
-        bindings={**arrived.bindings, **known.bindings},
-        in_count=known.in_count | arrived.in_count,
+        fulfilments=fulfilments,
+        refunds=refunds,
+        bindings={**arrived.bindings, **known.bindings} if arrived.bindings else known.bindings,
+        in_count=known.in_count | arrived.in_count if arrived.in_count else known.in_count,
     )
-    return Merged(order, ties[0])
+    nothing_new = order.updated_at == known.updated_at and order == known
+    return Merged(known if nothing_new else order, bool(ties))
+
+
+def _newer_name(a: Order, b: Order) -> str:
+    if a.name == b.name or not b.name:
+        return a.name
+    if not a.name:
+        return b.name
+    return max((a.updated_at, a.name), (b.updated_at, b.name))[1]
 
 
 class Stock(NamedTuple):
@@ -148,8 +159,10 @@ class Parts(NamedTuple):
         gone = self.shipped + self.written_off
         return Stock(self.returned - gone + self.in_count, self.ordered - self.put_back - gone)
 
-    def plus(self, **more: int) -> "Parts":
-        return Parts(*(value + more.get(name, 0) for name, value in zip(self._fields, self, strict=True)))
+    @property
+    def shown(self) -> int:
+        """What it all comes to in the channel's own figure, which counts for itself whatever is in our count."""
+        return self.returned + self.put_back - self.ordered
 
 
 Place = tuple[LineId, RemoteLocation | None]
@@ -171,11 +184,11 @@ def effect(order: Order, *, until: Instant = FOREVER) -> dict[Place, Parts]:
             for line in order.lines.values()
             if line.at <= until and not line.no_stock
         }
-    result: dict[Place, Parts] = {}
+    found: dict[Place, _Tally] = {}
     for line in order.lines.values():
         if line.at <= until and not line.no_stock:
-            _line_effect(order, line, until, result)
-    return result
+            _line_effect(order, line, until, found)
+    return {place: tally.parts for place, tally in found.items()}
 
 
 def home(order: Order, line: Line) -> RemoteLocation | None:
@@ -211,20 +224,31 @@ _UNDONE: Final = {
 }
 
 
-def timeline(order: Order) -> dict[tuple[Place, Instant], int]:
-    """How the channel's own `available` moves by this order: dated steps, which sum up to its effect."""
+def timeline(order: Order, known: Order | None = None) -> dict[tuple[Place, Instant], int]:
+    """How the channel's own `available` moves by this order: dated steps, which sum up to its effect.
+
+    A step of zero says that units went and came back at that instant. What `known` has of a line keeps its date; what
+    an edit or a move changed since is dated with that.
+    """
+    edited = _edited(order, known) if known is not None and known.placed_at is not None else []
     steps: dict[tuple[Place, Instant], int] = {}
     before: dict[Place, Parts] = {}
-    for instant in _instants(order):
-        after = effect(order, until=instant)
+    for instant in _instants(order, edited):
+        after = effect(_as_of(order, edited, instant), until=instant)
         for place in before.keys() | after.keys():
-            step = after.get(place, _NOTHING).stock.available - before.get(place, _NOTHING).stock.available
-            # What is in our count moved the channel's figure all the same.
-            step -= after.get(place, _NOTHING).in_count - before.get(place, _NOTHING).in_count
-            if step:
-                steps[place, instant] = step
+            was, now = before.get(place, _NOTHING), after.get(place, _NOTHING)
+            if now.shown != was.shown or now.ordered != was.ordered:
+                steps[place, instant] = now.shown - was.shown
         before = after
     return steps
+
+
+def own_steps(known: Order | None, order: Order) -> dict[tuple[Place, Instant], int]:
+    """What is new in the timeline of an order since it was `known`, corrections of what was told included."""
+    told = timeline(known) if known is not None else {}
+    now = timeline(order, known)
+    steps = {at: now.get(at, 0) - told.get(at, 0) for at in told.keys() | now.keys()}
+    return {at: step for at, step in steps.items() if step or at not in told}
 
 
 CANCELLATION: Final = PartId("cancelled")
@@ -259,50 +283,72 @@ def dated_parts(order: Order) -> Iterator[DatedPart]:
 _NOTHING: Final = Parts()
 
 
-def _line_effect(order: Order, line: Line, until: Instant, result: dict[Place, Parts]) -> None:
+@dataclass(slots=True)
+class _Tally:
+    """`Parts` while they are added up."""
+
+    ordered: int = 0
+    shipped: int = 0
+    returned: int = 0
+    put_back: int = 0
+    written_off: int = 0
+    in_count: int = 0
+
+    @property
+    def parts(self) -> Parts:
+        return Parts(self.ordered, self.shipped, self.returned, self.put_back, self.written_off, self.in_count)
+
+
+def _line_effect(order: Order, line: Line, until: Instant, found: dict[Place, _Tally]) -> None:
     home_location = home(order, line)
 
-    def add(location: RemoteLocation | None, **more: int) -> None:
-        where = (line.line_id, location if location is not None else home_location)
-        result[where] = result.get(where, _NOTHING).plus(**more)
+    def at(location: RemoteLocation | None) -> _Tally:
+        place = (line.line_id, home_location if location is None else location)
+        tally = found.get(place)
+        if tally is None:
+            tally = found[place] = _Tally()
+        return tally
 
-    def ship(shipment: Fulfilment, units: int) -> None:
-        """Units leave from the shipment's location; promised elsewhere, the promise moves there first."""
-        if shipment.location is not None and shipment.location != home_location:
-            add(None, ordered=-units)
-            add(shipment.location, ordered=units)
-        add(shipment.location, shipped=units, in_count=units if shipment.part_id in order.in_count else 0)
-
-    add(None, ordered=line.ordered)
+    promised = at(None)
+    promised.ordered += line.ordered
     shipped = 0
-    for shipment, units in _shipments(order, line.line_id, until):
+    for shipment, told in _shipments(order, line.line_id, until):
+        units, there = min(told, line.ordered - shipped), at(shipment.location)
+        counted = shipment.part_id in order.in_count
         if shipment.cancelled_at is not None and shipment.cancelled_at <= until:
-            came_back = shipment.part_id in order.in_count and cancellation_of(shipment.part_id) not in order.in_count
-            add(shipment.location, in_count=units if came_back else 0)
+            if counted and cancellation_of(shipment.part_id) not in order.in_count:
+                there.in_count += units
             continue
-        units = min(units, line.ordered - shipped)
         shipped += units
-        ship(shipment, units)
-    returned = refunded = restocked = counted = 0
+        # Promised elsewhere, the units' promise moves to where they leave from.
+        promised.ordered -= units
+        there.ordered += units
+        there.shipped += units
+        there.in_count += units if counted else 0
+    returned = refunded = restocked = written_off_in_count = 0
     for refund in _refunds(order, line.line_id, until):
+        counted = refund.part_id in order.in_count
         if refund.restock is Restock.RETURNED:
-            units = min(refund.units, shipped - returned)
+            units, there = min(refund.units, shipped - returned), at(refund.location)
             returned += units
-            add(refund.location, returned=units, in_count=-units if refund.part_id in order.in_count else 0)
+            there.returned += units
+            there.in_count -= units if counted else 0
             continue
         refunded += refund.units
         if refund.restock is Restock.BEFORE_SHIPPING:
             restocked += refund.units
-        elif refund.part_id in order.in_count:
-            counted += refund.units
+        elif counted:
+            written_off_in_count += refund.units
     removed = line.removed if line.removed_at <= until else 0
     cancelled = min(line.ordered - shipped, removed + refunded)
     if order.cancelled_at is not None and order.cancelled_at <= until:
         cancelled = line.ordered - shipped
-        counted = line.ordered if CANCELLATION in order.in_count else counted
+        if CANCELLATION in order.in_count:
+            written_off_in_count = cancelled
     put_back = min(cancelled, removed + restocked)
-    written_off = cancelled - put_back
-    add(None, put_back=put_back, written_off=written_off, in_count=min(written_off, counted))
+    promised.put_back += put_back
+    promised.written_off += cancelled - put_back
+    promised.in_count += min(cancelled - put_back, written_off_in_count)
 
 
 def _shipments(order: Order, line_id: LineId, until: Instant) -> list[tuple[Fulfilment, int]]:
@@ -321,12 +367,45 @@ def _refunds(order: Order, line_id: LineId, until: Instant) -> list[RefundLine]:
     return sorted(found, key=lambda refund: (refund.at, refund.part_id))
 
 
-def _instants(order: Order) -> list[Instant]:
-    found = {line.at for line in order.lines.values()}
-    found |= {line.removed_at for line in order.lines.values() if line.removed}
-    found |= {f.at for f in order.fulfilments.values()}
-    found |= {f.cancelled_at for f in order.fulfilments.values() if f.cancelled_at is not None}
-    found |= {r.at for r in order.refunds.values()}
+class _Edit(NamedTuple):
+    """A line that the channel has changed since, and as it was."""
+
+    line: Line
+    was: Line
+
+    def as_of(self, instant: Instant) -> Line:
+        line, was = self
+        if instant < line.version and (line.ordered, line.removed) != (was.ordered, was.removed):
+            line = replace(line, ordered=was.ordered, removed=was.removed, removed_at=was.removed_at)
+        if was.location is not None and instant < line.location_version:
+            line = replace(line, location=was.location)
+        return line
+
+
+def _edited(order: Order, known: Order) -> list[_Edit]:
+    pairs = [(line, known.lines.get(line_id)) for line_id, line in order.lines.items()]
+    return [_Edit(line, was) for line, was in pairs if was is not None and was is not line and was != line]
+
+
+def _as_of(order: Order, edited: list[_Edit], instant: Instant) -> Order:
+    if not edited:
+        return order
+    return replace(order, lines={**order.lines, **{edit.line.line_id: edit.as_of(instant) for edit in edited}})
+
+
+def _instants(order: Order, edited: list[_Edit]) -> list[Instant]:
+    found: set[Instant] = set()
+    for line in (*order.lines.values(), *(edit.was for edit in edited)):
+        found.add(line.at)
+        if line.removed:
+            found.add(line.removed_at)
+    for edit in edited:
+        found |= {edit.line.version, edit.line.location_version}
+    for shipment in order.fulfilments.values():
+        found.add(shipment.at)
+        if shipment.cancelled_at is not None:
+            found.add(shipment.cancelled_at)
+    found |= {refund.at for refund in order.refunds.values()}
     if order.cancelled_at is not None:
         found.add(order.cancelled_at)
     return sorted(found)
@@ -336,54 +415,72 @@ _K = TypeVar("_K")
 _V = TypeVar("_V")
 
 
-def _union(a: Mapping[_K, _V], b: Mapping[_K, _V], join: Callable[[_V, _V], _V]) -> Mapping[_K, _V]:
+def _union(
+    a: Mapping[_K, _V], b: Mapping[_K, _V], join: Callable[[_V, _V, list[str]], _V], ties: list[str]
+) -> Mapping[_K, _V]:
+    """Both, joined where they have the same key; `a` itself when `b` has nothing new."""
     if not a or not b:
         return a or b
-    return {**a, **{key: join(a[key], value) if key in a else value for key, value in b.items()}}
+    joined: dict[_K, _V] | None = None
+    for key, theirs in b.items():
+        ours = a.get(key)
+        both = theirs if ours is None else ours if ours == theirs else join(ours, theirs, ties)
+        if both is not ours:
+            joined = dict(a) if joined is None else joined
+            joined[key] = both
+    return a if joined is None else joined
 
 
 def _earliest(a: Instant | None, b: Instant | None) -> Instant | None:
     return b if a is None else a if b is None else min(a, b)
 
 
-def _join_line(a: Line, b: Line, ties: list[bool]) -> Line:
+def _join_line(a: Line, b: Line, ties: list[str]) -> Line:
     """The newer account of the line; what two accounts agree on keeps the earliest date it was seen at."""
-    told = (a.ordered, a.removed), (b.ordered, b.removed)
-    if a.version == b.version and told[0] != told[1]:
-        ties[0] = True
-    newer = max(a, b, key=lambda line: (line.version, line.ordered, line.removed, line.no_stock, line.sku_text))
-    removed_at = min(a.removed_at, b.removed_at) if a.removed == b.removed else newer.removed_at
+    told_a, told_b = (a.ordered, a.removed, a.no_stock), (b.ordered, b.removed, b.no_stock)
+    if a.version == b.version:
+        if told_a != told_b:
+            ties.append(a.line_id)
+        newer = max(a, b, key=lambda line: (line.ordered, line.removed, line.no_stock, line.sku_text, line.item or ""))
+    else:
+        newer = a if a.version > b.version else b
     named = max(a, b, key=lambda line: (line.location is not None, line.location_version, line.location or ""))
-    return replace(
-        newer,
-        item=newer.item or a.item or b.item,
-        at=max(a.at, b.at),
-        removed_at=removed_at,
-        location=named.location,
-        location_version=named.location_version,
-    )
+    removed_at = min(a.removed_at, b.removed_at) if a.removed == b.removed else newer.removed_at
+    at = max(a.at, b.at)
+    item = newer.item or a.item or b.item
+    place = (named.location, named.location_version)
+    if (newer.at, newer.removed_at, newer.item, newer.location, newer.location_version) == (
+        at,
+        removed_at,
+        item,
+        *place,
+    ):
+        return newer
+    return replace(newer, at=at, removed_at=removed_at, item=item, location=place[0], location_version=place[1])
 
 
-def _join_fulfilment(a: Fulfilment, b: Fulfilment, ties: list[bool]) -> Fulfilment:
-    if a.version == b.version and a.lines != b.lines:
-        ties[0] = True
-    newer = max(a, b, key=lambda f: (f.version, f.lines, f.location or ""))
+def _join_fulfilment(a: Fulfilment, b: Fulfilment, ties: list[str]) -> Fulfilment:
+    """The newer account of the shipment. It leaves from one place: two that differ are a tie, decided by content."""
+    places = {f.location for f in (a, b) if f.location is not None}
+    if len(places) > 1 or (a.version == b.version and a.lines != b.lines):
+        ties.append(a.part_id)
     return replace(
-        newer,
+        max(a, b, key=lambda f: (f.version, f.lines)),
         at=min(a.at, b.at),
-        location=newer.location or a.location or b.location,
+        location=max(places, default=None),
         cancelled_at=_earliest(a.cancelled_at, b.cancelled_at),
     )
 
 
-def _refund_content(refund: RefundLine) -> tuple[object, ...]:
-    return refund.units, refund.restock, refund.location or "", refund.at
+def _join_refund(a: RefundLine, b: RefundLine, ties: list[str]) -> RefundLine:
+    """Refunds never change; of two accounts that differ, the one that says more."""
+    return max(a, b, key=lambda refund: (refund.units, refund.restock, refund.location or "", refund.at))
 
 
 def _date_late_lines(lines: Mapping[LineId, Line], a: Order, b: Order) -> Mapping[LineId, Line]:
     """A line that only the newer account has was added by an edit, not when the order was placed."""
-    older, newer = (a, b) if a.updated_at <= b.updated_at else (b, a)
-    if older.updated_at == newer.updated_at:
+    older, newer = (a, b) if a.updated_at < b.updated_at else (b, a)
+    late = newer.lines.keys() - older.lines.keys() if older.lines else ()
+    if not late:
         return lines
-    late = newer.lines.keys() - older.lines.keys()
     return {i: replace(line, at=max(line.at, line.version)) if i in late else line for i, line in lines.items()}

@@ -49,12 +49,16 @@ def whole(value: object, *, least: int = 0) -> int:
     """The value as whole units, refusing fractions, text, booleans and absurd sizes."""
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         raise BadQuantity(f"{_shown(value)} is not a number")
-    if not isinstance(value, int):
-        if value != value or value in (float("inf"), float("-inf")):
-            raise BadQuantity(f"{value} is not a number of units")
-        if value != int(value):
-            raise BadQuantity(f"{value} is a fraction of a unit")
-        value = int(value)
+    if isinstance(value, float | Decimal):
+        number, shown = Decimal(value), str(value)[:60]
+        if not number.is_finite():
+            raise BadQuantity(f"{shown} is not a number of units")
+        # Compared before it is turned into an integer: 1e999999 has a million digits.
+        if abs(number) > LARGEST:
+            raise BadQuantity(f"{shown} is beyond {LARGEST}")
+        if number != number.to_integral_value():
+            raise BadQuantity(f"{shown} is a fraction of a unit")
+        value = int(number)
     if value < least:
         raise BadQuantity(f"{_shown(value)} is below {least}")
     if value > LARGEST:
