@@ -53,6 +53,7 @@ class Contact:
             decided = True
         except (Throttled, AuthFailed) as error:  # the channel answers, only not as we would like
             if isinstance(error, AuthFailed):
+                self.desk.locked_out = True
                 self._note(what, error)
             raise
         except TimeoutError as error:
@@ -88,6 +89,7 @@ class Contact:
         self.desk.breaker = self.desk.breaker.succeeded()
         self.desk.last_success_at = self.now()
         self.desk.last_error = None
+        self.desk.locked_out = False
         self.desk.failed = False
 
     def _failed(self, what: str, error: SyncdError) -> None:

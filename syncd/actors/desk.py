@@ -29,6 +29,7 @@ class OwedQueue:
     def __init__(self) -> None:
         self._risks: dict[ListingKey, tuple[int, int]] = {}
         self._heap: list[tuple[int, int, ListingKey]] = []
+        self._since: dict[ListingKey, float] = {}
         self._age = 0
 
     def __len__(self) -> int:
@@ -43,12 +44,19 @@ class OwedQueue:
         if known is not None and known[0] == owed.risk:
             return
         self._age += 1
+        self._since.setdefault(owed.key, anyio.current_time())
         place = (owed.risk, known[1] if known is not None else self._age)
         self._risks[owed.key] = place
         heapq.heappush(self._heap, (*place, owed.key))
 
     def drop(self, key: ListingKey) -> None:
         self._risks.pop(key, None)
+        self._since.pop(key, None)
+
+    @property
+    def oldest_since(self) -> float | None:
+        """Loop time since when the listing that waits longest has been in the queue."""
+        return min(self._since.values(), default=None)
 
     def take(self, most: int) -> list[ListingKey]:
         """The riskiest, taken out; whoever does not write them lays them back."""
@@ -57,6 +65,7 @@ class OwedQueue:
             risk, age, key = heapq.heappop(self._heap)
             if self._risks.get(key) == (risk, age):
                 del self._risks[key]
+                self._since.pop(key, None)
                 taken.append(key)
         return taken
 
@@ -80,6 +89,8 @@ class Desk:
     wanted: set[OrderId] = field(default_factory=set)
     open_writes: dict[int, SentWrite] = field(default_factory=dict)
     """Calls of an earlier run, or without an answer, that have to be settled first."""
+    landing: dict[int, float] = field(default_factory=dict)
+    """Those of the open calls that are only awaited, with the loop time since when."""
     in_flight: SentWrite | None = None
     sending: anyio.Lock = field(default_factory=anyio.Lock)
     """Held from choosing a call's rows until its outcome is entered."""
@@ -88,6 +99,8 @@ class Desk:
     trouble: str = ""
     failed: bool = False
     """The actor keeps crashing."""
+    locked_out: bool = False
+    """The channel answers, and does not accept who we are: a person has to act."""
     draining: bool = False
     """The daemon is stopping: begin nothing any more."""
     orders_readable: bool = False
@@ -104,6 +117,7 @@ class Desk:
     grew_at: float = 0.0
     """Loop time at which a listing was last laid into the queue."""
     writes: Doorbell = field(default_factory=Doorbell)
+    landings: Doorbell = field(default_factory=Doorbell)
     questions: Doorbell = field(default_factory=Doorbell)
     polls: Doorbell = field(default_factory=Doorbell)
     fetches: Doorbell = field(default_factory=Doorbell)

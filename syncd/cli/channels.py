@@ -9,6 +9,7 @@ from syncd.cli.options import AsJson, ConfigFile, Socket
 from syncd.cli.output import (
     Column,
     column,
+    item_column,
     lasting,
     say,
     show_json,
@@ -207,8 +208,8 @@ def reconcile(
     """Read a channel anew and show where it differs from what it should show."""
     columns = [
         column("SKU"),
-        column("ITEM", "remote_id"),
-        column("WHERE", "remote_location"),
+        item_column("ITEM", "remote_id"),
+        item_column("WHERE", "remote_location"),
         column("SHOWS", "observed", figure=True),
         column("EXPECTED", figure=True),
         column("SHOULD", "desired", figure=True),

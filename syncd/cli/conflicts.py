@@ -65,17 +65,27 @@ def show_one(number: Number, config: ConfigFile = None, socket: Socket = None, j
         f"opened {when(found['opened_at'])}" + (f", ended {when(found['resolved_at'])}" if found["resolved_at"] else "")
     )
     for name, value in found["facts"].items():
-        if isinstance(value, list) and value and isinstance(value[0], dict):
-            show(clean(f"  {name}:"))
-            show_table([column(title.upper(), title) for title in value[0]], value, none="")
-        elif isinstance(value, dict):
-            show(clean(f"  {name}: " + ", ".join(f"{key} {one}" for key, one in value.items())))
-        elif value not in (None, ""):
-            show(clean(f"  {name}: {value}"))
+        _tell_fact(name, value)
     for step in found["history"]:
         show(clean(f"  {when(step.get('at'))} {step.get('what')} by {step.get('by')}: {step.get('how')}"))
     for way in found["ways_out"]:
         show(clean(f"-> {way['command']}"), clean(f"     {way['does']}"))
+
+
+def _tell_fact(name: str, value: Any) -> None:
+    rows = (
+        [{name: key, **one} for key, one in value.items() if isinstance(one, dict)]
+        if isinstance(value, dict)
+        else value
+    )
+    if isinstance(rows, list) and rows and all(isinstance(row, dict) for row in rows):
+        show(clean(f"  {name}:"))
+        show_table([column(title.upper(), title) for title in rows[0]], rows, none="")
+    elif isinstance(value, dict | list):
+        pairs = [f"{key} {one}" for key, one in value.items()] if isinstance(value, dict) else map(str, value)
+        show(clean(f"  {name}: {', '.join(pairs) or '-'}"))
+    elif value not in (None, ""):
+        show(clean(f"  {name}: {value}"))
 
 
 @app.command("resolve")

@@ -8,6 +8,7 @@ from syncd.cli.options import AsJson, Channel, ConfigFile, Limit, Socket
 from syncd.cli.output import (
     SCREENFUL,
     column,
+    item_column,
     on_terminal,
     page_size,
     say,
@@ -23,8 +24,8 @@ app = typer.Typer(no_args_is_help=True, help="What each channel calls our SKUs."
 COLUMNS = [
     column("CHANNEL"),
     column("SKU"),
-    column("ITEM", "remote_id"),
-    column("WHERE", "remote_location"),
+    item_column("ITEM", "remote_id"),
+    item_column("WHERE", "remote_location"),
     column("SHOULD", "desired", figure=True),
     column("EXPECTED", figure=True),
     column("SAID", "observed", figure=True),

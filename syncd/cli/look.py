@@ -6,7 +6,19 @@ import typer
 
 from syncd.cli.exits import PROBLEMS, Stop
 from syncd.cli.options import AsJson, ConfigFile, Socket
-from syncd.cli.output import Column, clean, column, lasting, say, show, show_json, show_table, time_column, when
+from syncd.cli.output import (
+    Column,
+    clean,
+    column,
+    item_column,
+    lasting,
+    say,
+    show,
+    show_json,
+    show_table,
+    time_column,
+    when,
+)
 from syncd.cli.reach import reach
 
 LOOK_SECONDS = 10.0
@@ -127,7 +139,8 @@ def _cause(entry: Any) -> str:
 def _tell_channels(found: dict[str, Any]) -> None:
     columns = [
         column("CHANNEL"),
-        column("ITEM", "remote_id"),
+        item_column("ITEM", "remote_id"),
+        Column(title="AT", of=lambda row: ", ".join(row["locations"]) or row["remote_location"]),
         column("SHOULD", "desired", figure=True),
         column("BECAUSE"),
         column("EXPECTED", figure=True),

@@ -41,6 +41,15 @@ def column(title: str, name: str | None = None, *, figure: bool = False, word: b
     return Column(title=title, of=lambda row: row.get(key), figure=figure, word=word)
 
 
+def item_column(title: str, name: str) -> Column:
+    """A channel's own id, for people without the address around it; verbs accept it in either form."""
+    return Column(title=title, of=lambda row: tail(row.get(name)))
+
+
+def tail(name: str | None) -> str | None:
+    return name.rpartition("/")[2] if name and "://" in name else name
+
+
 def time_column(title: str, name: str) -> Column:
     return Column(title=title, of=lambda row: when(row.get(name)))
 

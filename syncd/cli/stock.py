@@ -14,6 +14,7 @@ from syncd.cli.output import (
     SCREENFUL,
     Bar,
     column,
+    item_column,
     on_terminal,
     page_size,
     say,
@@ -79,7 +80,8 @@ def show_one(sku: Sku, config: ConfigFile = None, socket: Socket = None, json: A
     show_table([*LEVELS[1:], column("COUNTED"), column("AUTHORITY")], rows, none="no level anywhere")
     columns = [
         column("CHANNEL"),
-        column("ITEM", "remote_id"),
+        item_column("ITEM", "remote_id"),
+        item_column("WHERE", "remote_location"),
         column("SHOULD", "desired", figure=True),
         column("EXPECTED", figure=True),
         column("SAID", "observed", figure=True),

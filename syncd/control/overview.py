@@ -89,6 +89,8 @@ def _busy(context: ControlContext, channel: ChannelId, desk: Desk) -> list[str]:
         found.append("the catalogue is being read")
     if desk.wanted:
         found.append(f"{len(desk.wanted)} orders are to be read")
+    if desk.link_wanted:
+        found.append("items are to be linked to new SKUs")
     if desk.asked:
         found.append(f"{len(desk.asked)} listings are to be read again")
     if desk.may_write and len(desk.owed):
@@ -97,8 +99,8 @@ def _busy(context: ControlContext, channel: ChannelId, desk: Desk) -> list[str]:
 
 
 def is_reachable(desk: Desk) -> bool:
-    """Whether calls to the channel make sense now: neither its circuit is open nor does its actor keep crashing."""
-    return desk.circuit is not Circuit.OPEN and not desk.failed
+    """Whether calls to the channel make sense now: its circuit is not open, it knows us, its actor does not crash."""
+    return desk.circuit is not Circuit.OPEN and not desk.failed and not desk.locked_out
 
 
 def inbox_pending(context: ControlContext) -> int:
@@ -133,13 +135,14 @@ def channel_row(context: ControlContext, channel: ChannelId) -> dict[str, Any]:
         "blocked": desk.record.blocked,
         "first_synced": desk.record.first_synced_at is not None,
         "dead_letters": desk.dead_letters,
-        "trouble": desk.trouble or None,
+        "trouble": desk.trouble or (desk.last_error if desk.locked_out else None),
     }
 
 
 def oldest_seconds(desk: Desk) -> float | None:
-    """For how long at least something has been owed without a pause; None when nothing is."""
-    return round(max(0.0, anyio.current_time() - desk.grew_at), 3) if queue_length(desk) else None
+    """For how long the write that waits longest has been owed; None when none is."""
+    since = desk.owed.oldest_since
+    return None if since is None else round(max(0.0, anyio.current_time() - since), 3)
 
 
 def needs_a_person(conflicts: Mapping[str, int], letters: int, rows: list[dict[str, Any]]) -> list[str]:

@@ -79,6 +79,7 @@ def _channel(context: ControlContext, books: Books, listing: Listing, sku: Sku) 
     key, account = listing.key, listing.account
     desk = context.desks.get(key.channel)
     wanted = should_show(books, listing, sku)
+    ours = context.stock.setup.ours(key.channel, key.remote_location)
     in_flight = account.write
     confirmed_at = account.written_at.latest if account.written_at is not None else None
     return {
@@ -86,13 +87,14 @@ def _channel(context: ControlContext, books: Books, listing: Listing, sku: Sku) 
         "remote_id": key.remote_id,
         "remote_location": key.remote_location,
         "title": listing.title,
-        "desired": wanted.units,
-        "because": wanted.because,
+        "locations": list(ours),
+        "desired": wanted.units if ours else None,
+        "because": wanted.because if ours else "it stands for none of our locations",
         "counts": wanted.atp,
         "expected": account.expected,
         "observed": listing.observed,
         "observed_at": as_time(listing.observed_at),
-        "difference": None if account.expected is None else wanted.units - account.expected,
+        "difference": None if account.expected is None or not ours else wanted.units - account.expected,
         "state": state(books, listing),
         "sent": None if in_flight is None else {"units": in_flight.target, "in_doubt": in_flight.in_doubt},
         "confirmed_at": as_time(confirmed_at),
