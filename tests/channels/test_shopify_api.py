@@ -177,13 +177,13 @@ def errors(code: str, **more: Any) -> dict[str, Any]:
         (errors("SHOP_INACTIVE"), AuthFailed, AuthFailed),
         (errors("ACCESS_DENIED"), AuthFailed, AuthFailed),
         (errors("THROTTLED"), Throttled, Throttled),
-        (errors("BAD_REQUEST", path=["inventorySetQuantities"]), Rejected, Rejected),
-        (errors("INVALID_FIELD_ARGUMENTS"), Rejected, Rejected),
-        (errors("INVALID_VARIABLE"), Rejected, Rejected),
-        (errors("undefinedField"), Rejected, Rejected),
-        (errors("MAX_COST_EXCEEDED"), Rejected, Rejected),
+        (errors("BAD_REQUEST", path=["inventorySetQuantities"]), Retry, Rejected),
+        (errors("INVALID_FIELD_ARGUMENTS"), Retry, Rejected),
+        (errors("INVALID_VARIABLE"), Retry, Rejected),
+        (errors("undefinedField"), Retry, Rejected),
+        (errors("MAX_COST_EXCEEDED"), Retry, Retry),
         ({"errors": "Not Found"}, Retry, OutcomeUnknown),
-        ({"errors": ["odd"]}, Rejected, Rejected),
+        ({"errors": ["odd"]}, Retry, Rejected),
         ({"data": None}, Retry, OutcomeUnknown),
         ({}, Retry, OutcomeUnknown),
         ([], Retry, OutcomeUnknown),
@@ -289,7 +289,7 @@ async def test_a_retired_version_is_warned_about(world: Any) -> None:
 
 async def test_a_server_that_is_no_shopify_shop_is_refused(answering: Any) -> None:
     async with answering({"data": {"shop": {"name": "?"}}}) as (channel, _):
-        with pytest.raises(Rejected, match="myshopifyDomain"):
+        with pytest.raises(AuthFailed, match="myshopifyDomain"):
             await channel.connect()
 
 
@@ -329,11 +329,18 @@ async def test_an_address_that_is_taken_already_is_as_good_as_created(answering:
         assert await channel.subscribe(ADDRESS) == []
 
 
-async def test_an_address_that_the_shop_does_not_take_is_said_so(world: Any) -> None:
+async def test_an_address_that_the_shop_does_not_take_is_said_once(
+    world: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
     async with world() as w:
         w.shop.subscriptions.allow_loopback = False
-        with pytest.raises(Rejected, match="protocol http:// is not supported"):
-            await w.channel.subscribe("http://stock.example/hooks/shop")
+        capsys.readouterr()
+
+        for _ in range(2):
+            assert await w.channel.subscribe("http://stock.example/hooks/shop") == []
+
+        told = capsys.readouterr().out
+        assert told.count("protocol http:// is not supported") == len(NEEDED) + len(WELCOME)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from syncd.domain.errors import Retry
+from syncd.domain.ids import ListingKey
 from syncd.sim.remotes.shopify import Plan
 
 pytestmark = pytest.mark.anyio
@@ -96,6 +97,26 @@ async def test_some_listings_are_read_in_one_call_and_what_is_gone_is_absent(wor
 
         assert shown(rows) == {(kept.gid, w.locations[1].gid): (10, 0, True)}
         assert len(w.server.calls) == calls + 1
+
+
+async def test_listings_too_dear_to_read_at_once_are_read_in_halves(answering: Any, world: Any) -> None:
+    dear = {"errors": [{"message": "too dear", "extensions": {"code": "MAX_COST_EXCEEDED"}}]}
+
+    def item(number: int) -> dict[str, Any]:
+        level = {
+            "location": {"id": "gid://shopify/Location/1"},
+            "quantities": [{"name": "available", "quantity": number}],
+        }
+        return {"id": f"gid://shopify/InventoryItem/{number}", "inventoryLevels": {"nodes": [level]}}
+
+    keys = [
+        ListingKey("shop", f"gid://shopify/InventoryItem/{number}", "gid://shopify/Location/1") for number in (1, 2)
+    ]
+    halves = [{"data": {"nodes": [item(number)]}} for number in (1, 2)]
+    async with answering(dear, *halves) as (channel, _):
+        rows = await channel.read_levels(keys)
+
+    assert [row.units for row in rows] == [1, 2]
 
 
 async def test_nothing_to_read_makes_no_call(world: Any) -> None:

@@ -290,6 +290,15 @@ async def test_a_page_that_is_too_dear_is_made_smaller_once_and_for_all(world: A
         assert all(call.requested_cost <= 300 for call in sent(w, "Orders")[asked:])
 
 
+async def test_orders_too_dear_to_fetch_at_once_are_fetched_in_halves(answering: Any) -> None:
+    dear = {"errors": [{"message": "too dear", "extensions": {"code": "MAX_COST_EXCEEDED"}}]}
+    halves = [{"data": {"nodes": [{"id": f"gid://shopify/Order/{number}"}]}} for number in (1, 2)]
+    async with answering(dear, *halves) as (channel, _):
+        records = await channel.fetch_orders([OrderId("1"), OrderId("2")])
+
+    assert [record.key.split(":")[1] for record in records] == ["1", "2"]
+
+
 async def test_a_broken_answer_in_the_middle_keeps_the_pages_before_it(world: Any) -> None:
     async with world(orders_page=2) as w:
         item = w.item(available={w.locations[0]: 100})

@@ -25,7 +25,7 @@ _CLOSED: Final = {
 _BROKEN: Final = frozenset({"INTERNAL_SERVER_ERROR", "SERVICE_UNAVAILABLE", "TIMEOUT"})
 
 
-class TooDear(Rejected):
+class TooDear(Retry):
     """The document costs more than a single call may; a smaller page costs less."""
 
 
@@ -128,7 +128,7 @@ def _raise_refusal(document: Document, reply: Reply) -> None:
         where = reply.headers.get("Location", "elsewhere")[:200]
         raise AuthFailed(f"{name}: {reply.status} redirected to {where}; set endpoint to the permanent address")
     if reply.status != 200:
-        raise Rejected(f"{name}: {reply.status} {reply.shown[:200]}")
+        _reject(document, f"{name}: {reply.status} {reply.shown[:200]}")
     if reply.errors:
         _raise_error(document, reply)
     if reply.data is None:
@@ -157,7 +157,12 @@ def _raise_error(document: Document, reply: Reply) -> NoReturn:
         raise OutcomeUnknown(told) if document.changes else Retry(told)
     if document.changes and reply.executed and any(value is not None for value in (reply.data or {}).values()):
         raise OutcomeUnknown(told)
-    raise Rejected(told)
+    _reject(document, told)
+
+
+def _reject(document: Document, told: str) -> NoReturn:
+    """Refused for its content: a change is given up; whoever reads tries again, as nothing else can be done."""
+    raise Rejected(told) if document.changes else Retry(told)
 
 
 def _raise_if_optional(document: Document, errors: tuple[GraphError, ...]) -> None:

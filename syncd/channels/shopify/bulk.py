@@ -15,7 +15,7 @@ from syncd.channels.shopify.documents import ALL_ITEMS, BULK, MUTATION_COST, RUN
 from syncd.channels.shopify.rows import rows_of
 from syncd.channels.shopify.settings import Settings
 from syncd.channels.shopify.values import Unusable, instant, second, text
-from syncd.domain.errors import Rejected, Retry
+from syncd.domain.errors import OutcomeUnknown, Rejected, Retry
 from syncd.domain.ids import ChannelId, ListingKey, RemoteId, RemoteLocation
 from syncd.domain.listings import Span
 from syncd.ports import CatalogueRow
@@ -73,13 +73,13 @@ class BulkReader:
         return list(rows_of(item, levels, self._mapped, when)) if item is not None else ()
 
     async def _started(self) -> str:
-        reply = await self._api.call(RUN_BULK, {"query": ALL_ITEMS, "groupObjects": True}, cost=MUTATION_COST)
+        try:
+            reply = await self._api.call(RUN_BULK, {"query": ALL_ITEMS, "groupObjects": True}, cost=MUTATION_COST)
+        except (Rejected, OutcomeUnknown) as refusal:  # one that runs unheeded harms nobody
+            raise Retry(str(refusal), after_seconds=60.0) from refusal
         payload = (reply.data or {}).get("bulkOperationRunQuery") or {}
         for error in payload.get("userErrors") or ():
-            told = f"bulk operation: {error.get('code')}: {error.get('message')}"
-            if error.get("code") in ("OPERATION_IN_PROGRESS", "LIMIT_REACHED"):
-                raise Retry(told, after_seconds=60.0)
-            raise Rejected(told)
+            raise Retry(f"bulk operation: {error.get('code')}: {error.get('message')}", after_seconds=60.0)
         made = payload.get("bulkOperation") or {}
         if not made.get("id"):
             raise Retry("bulk operation: none was made")

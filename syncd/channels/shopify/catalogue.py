@@ -1,6 +1,6 @@
 """Reading what the shop shows: every item at every mapped location, or some listings now."""
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any, Final
 
 from syncd.channels.shopify.api import Api, TooDear
@@ -62,9 +62,17 @@ class CatalogueReader:
         wanted = {(key.remote_id, key.remote_location) for key in keys}
         places = {place for _, place in wanted}
         found: list[CatalogueRow] = []
-        for some in _chunks(list(dict.fromkeys(key.remote_id for key in keys)), READ_AT_ONCE):
+        waiting = _chunks(list(dict.fromkeys(key.remote_id for key in keys)), READ_AT_ONCE)
+        while waiting:
+            some = waiting.pop(0)
             variables = {"ids": some, "levels": self.levels_first}
-            reply = await self._api.call(ITEMS_BY_ID, variables, cost=item_cost(self.levels_first))
+            try:
+                reply = await self._api.call(ITEMS_BY_ID, variables, cost=item_cost(self.levels_first))
+            except TooDear:
+                if len(some) == 1:
+                    raise
+                waiting[:0] = _chunks(some, (len(some) + 1) // 2)
+                continue
             for item in (reply.data or {}).get("nodes") or ():
                 if isinstance(item, dict) and item.get("id"):
                     rows = await self._rows(item, reply, places)
@@ -101,5 +109,5 @@ class CatalogueReader:
         return list(rows_of(item, held, self._mapped if places is None else places, lambda level: reply.at))
 
 
-def _chunks(items: list[RemoteId], size: int) -> Iterator[list[RemoteId]]:
-    return (items[start : start + size] for start in range(0, len(items), size))
+def _chunks(items: list[RemoteId], size: int) -> list[list[RemoteId]]:
+    return [items[start : start + size] for start in range(0, len(items), size)]

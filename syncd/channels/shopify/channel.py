@@ -12,11 +12,11 @@ from syncd.channels.shopify.graph_orders import read_order_node
 from syncd.channels.shopify.order_parts import Traits
 from syncd.channels.shopify.orders import FETCHED, POLLED, OrderReader
 from syncd.channels.shopify.settings import CAPABILITIES, Settings
-from syncd.channels.shopify.subscriptions import subscribe
+from syncd.channels.shopify.subscriptions import Subscriber
 from syncd.channels.shopify.values import Unusable, decode, location_gid, objects, text
 from syncd.channels.shopify.webhooks import parse_webhook
 from syncd.channels.shopify.writes import StockWriter
-from syncd.domain.errors import AuthFailed, Refused, Rejected, Retry
+from syncd.domain.errors import AuthFailed, Refused, Retry
 from syncd.domain.ids import ListingKey, OrderId, RemoteLocation
 from syncd.ports import (
     CatalogueRow,
@@ -57,6 +57,7 @@ class ShopifyChannel:
         self._sole_location: RemoteLocation | None = None
         self._traits = Traits()
         self._api = Api(settings, now)
+        self._subscriber = Subscriber(self._api)
         self._orders = OrderReader(self._api, settings)
         self._catalogue = CatalogueReader(self._api, settings, places)
         self._writer = StockWriter(self._api, self._catalogue.levels)
@@ -88,7 +89,7 @@ class ShopifyChannel:
         shop = (reply.data or {}).get("shop") or {}
         identity = text(shop.get("myshopifyDomain")).lower()
         if not identity:
-            raise Rejected("the shop does not say its myshopifyDomain; is the endpoint a Shopify shop?")
+            raise AuthFailed("the shop does not say its myshopifyDomain; is the endpoint a Shopify shop?")
         locations = [place async for place in self._locations()]
         warnings = [warning for warning in (self._api.version_warning,) if warning]
         warnings += await self._missing_scopes()
@@ -98,7 +99,7 @@ class ShopifyChannel:
         return facts
 
     async def subscribe(self, address: str) -> Sequence[str]:
-        return await subscribe(self._api, address)
+        return await self._subscriber.subscribe(address)
 
     def poll_orders(self, cursor: Cursor | None) -> AsyncIterator[OrdersPage]:
         return self._orders.pages(cursor)
@@ -160,7 +161,7 @@ class ShopifyChannel:
         """What the app was not granted; a shop that does not tell is taken at its word later, call by call."""
         try:
             reply = await self._api.call(SCOPES, {}, cost=2)
-        except (Rejected, Retry, AuthFailed):
+        except (Retry, AuthFailed):
             return []
         installation = (reply.data or {}).get("currentAppInstallation") or {}
         granted = {

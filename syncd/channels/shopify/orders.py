@@ -79,8 +79,7 @@ class OrderReader:
         asked = await self._owners(order_ids)
         records: list[Record] = []
         for some in _chunks(list(asked), FETCH_AT_ONCE):
-            reply = await self._adapting(partial(self._by_id, some))
-            nodes = [node for node in _list(reply.data, "nodes") if isinstance(node, dict) and node.get("id")]
+            nodes = await self._by_id(some)
             await self._complete(nodes)
             records += [_record(FETCHED, node, asked.get(node["id"], ())) for node in nodes]
         return records
@@ -126,7 +125,7 @@ class OrderReader:
         listed = 0
         while True:
             query = " ".join(part for part in (narrowed, f"updated_at:>='{begin}'" if begin else "") if part)
-            reply = await self._adapting(partial(self._orders, query, after))
+            reply = await self._affordable(partial(self._orders, query, after))
             connection = (reply.data or {}).get("orders") or {}
             nodes = [node for node in _list(connection, "nodes") if isinstance(node, dict)]
             listed += len(nodes)
@@ -142,20 +141,38 @@ class OrderReader:
         cost = connection_cost(self._page, order_cost(self.parts))
         return await self._api.call(orders_page(self.parts), variables, cost=cost)
 
-    async def _by_id(self, ids: Sequence[str]) -> Reply:
-        return await self._api.call(orders_by_id(self.parts), {"ids": list(ids)}, cost=order_cost(self.parts))
+    async def _by_id(self, ids: list[str]) -> list[dict[str, Any]]:
+        """The orders that are there; asked for in halves where all at once are too dear for this shop."""
 
-    async def _adapting(self, call: Callable[[], Awaitable[Reply]]) -> Reply:
-        """Make the call; where a scope is missing, without what it guards; where it is too dear, smaller."""
+        async def ask() -> Reply:
+            return await self._api.call(orders_by_id(self.parts), {"ids": ids}, cost=order_cost(self.parts))
+
+        try:
+            reply = await self._permitted(ask)
+        except TooDear:
+            if len(ids) == 1:
+                raise
+            half = len(ids) // 2
+            return [*await self._by_id(ids[:half]), *await self._by_id(ids[half:])]
+        return [node for node in _list(reply.data, "nodes") if isinstance(node, dict) and node.get("id")]
+
+    async def _affordable(self, call: Callable[[], Awaitable[Reply]]) -> Reply:
+        """Make the call with a page small enough for this shop, from then on."""
+        while True:
+            try:
+                return await self._permitted(call)
+            except TooDear:
+                if self._page == 1:
+                    raise
+                self._page = max(1, self._page // 2)
+
+    async def _permitted(self, call: Callable[[], Awaitable[Reply]]) -> Reply:
+        """Make the call without what we may not ask for, which it looks up anew each time."""
         while True:
             try:
                 return await call()
             except Denied as denied:
                 self._do_without(denied)
-            except TooDear:
-                if self._page == 1:
-                    raise
-                self._page = max(1, self._page // 2)
 
     def _do_without(self, denied: Denied) -> None:
         """Locations come from the default then, and returns from refunds; said once, as it happens once."""

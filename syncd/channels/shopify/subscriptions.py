@@ -15,51 +15,57 @@ log = structlog.get_logger(__name__)
 _TAKEN: Final = "already been taken"
 
 
-async def subscribe(api: Api, address: str) -> Sequence[str]:
-    """Create what is missing and say which topics that were; the vendor drops one after four hours of failures.
+class Subscriber:
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self._refused: dict[str, str] = {}
 
-    Raises Rejected when the shop does not take the address, or a needed topic.
-    """
-    there = await _subscribed(api, address)
-    created: list[str] = []
-    for topic in (*NEEDED, *WELCOME):
-        if _enum(topic) in there:
-            continue
-        try:
-            if await _create(api, topic, address):
-                created.append(topic)
-        except (Denied, Rejected) as refused:
-            if topic in NEEDED:
-                raise
-            log.warning("subscription.refused", topic=topic, error=str(refused))
-    return created
+    async def subscribe(self, address: str) -> Sequence[str]:
+        """Create what is missing and say which topics that were; the vendor drops one after four hours of failures.
 
+        A topic that the shop refuses (for its scope, or for the address) is warned of once and left out: without it
+        the order polls find the same, later.
+        """
+        there = await self._subscribed(address)
+        created: list[str] = []
+        for topic in (*NEEDED, *WELCOME):
+            if _enum(topic) in there:
+                continue
+            try:
+                if await self._create(topic, address):
+                    created.append(topic)
+                self._refused.pop(topic, None)
+            except (Denied, Rejected) as refusal:
+                if self._refused.get(topic) != str(refusal):
+                    log.warning("subscription.refused", topic=topic, needed=topic in NEEDED, error=str(refusal))
+                self._refused[topic] = str(refusal)
+        return created
 
-async def _subscribed(api: Api, address: str) -> set[str]:
-    """Our own subscriptions to this address; those made in the shop's admin are not shown to apps."""
-    found: set[str] = set()
-    after: str | None = None
-    while True:
-        reply = await api.call(SUBSCRIPTIONS, {"after": after}, cost=connection_cost(LARGEST_PAGE, 1))
-        connection = (reply.data or {}).get("webhookSubscriptions") or {}
-        found |= {str(each["topic"]) for each in connection.get("nodes") or () if each.get("uri") == address}
-        info = connection.get("pageInfo") or {}
-        after = info.get("endCursor")
-        if not info.get("hasNextPage") or not after:
-            return found
+    async def _subscribed(self, address: str) -> set[str]:
+        """Our own subscriptions to this address; those made in the shop's admin are not shown to apps."""
+        found: set[str] = set()
+        after: str | None = None
+        while True:
+            reply = await self._api.call(SUBSCRIPTIONS, {"after": after}, cost=connection_cost(LARGEST_PAGE, 1))
+            connection = (reply.data or {}).get("webhookSubscriptions") or {}
+            found |= {str(each["topic"]) for each in connection.get("nodes") or () if each.get("uri") == address}
+            info = connection.get("pageInfo") or {}
+            after = info.get("endCursor")
+            if not info.get("hasNextPage") or not after:
+                return found
 
-
-async def _create(api: Api, topic: str, address: str) -> bool:
-    """True when it was made now; one that was there all the same (a race, another listing) is as good."""
-    wanted = {"uri": address, "format": "JSON"}
-    reply = await api.call(SUBSCRIBE, {"topic": _enum(topic), "webhookSubscription": wanted}, cost=MUTATION_COST)
-    payload: dict[str, Any] = (reply.data or {}).get("webhookSubscriptionCreate") or {}
-    messages = [str(error.get("message")) for error in payload.get("userErrors") or ()]
-    if not messages:
-        return True
-    if all(_TAKEN in message for message in messages):
-        return False
-    raise Rejected(f"webhook {topic} to {address}: {'; '.join(messages)}")
+    async def _create(self, topic: str, address: str) -> bool:
+        """True when it was made now; one that was there all the same (a race, another listing) is as good."""
+        wanted = {"uri": address, "format": "JSON"}
+        variables = {"topic": _enum(topic), "webhookSubscription": wanted}
+        reply = await self._api.call(SUBSCRIBE, variables, cost=MUTATION_COST)
+        payload: dict[str, Any] = (reply.data or {}).get("webhookSubscriptionCreate") or {}
+        messages = [str(error.get("message")) for error in payload.get("userErrors") or ()]
+        if not messages:
+            return True
+        if all(_TAKEN in message for message in messages):
+            return False
+        raise Rejected(f"webhook {topic} to {address}: {'; '.join(messages)}")
 
 
 def _enum(topic: str) -> str:
