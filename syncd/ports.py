@@ -39,6 +39,8 @@ class Capabilities:
     """The order list may lag by this: a list read at t reaches t - lag."""
     lands_within_seconds: float = 0.0
     """After an unanswered write: when it can no longer take effect."""
+    takes_force_later: bool = False
+    """Accepted writes take force later: the channel is a `LateChannel`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,3 +190,14 @@ class Channel(Protocol):
         """Send one batch and say what became of each row."""
 
     async def close(self) -> None: ...
+
+
+class LateChannel(Channel, Protocol):
+    """A channel that accepts writes which take force some time later; rows so accepted wait without holding others."""
+
+    async def landed(self, batch: WriteBatch) -> Sequence[RowOutcome]:
+        """What became by now of rows that were accepted, perhaps by an earlier run; nothing is sent.
+
+        ACCEPTED is said of a row that is surely still under way. A row that is absent may land until
+        `lands_within_seconds` have passed since it was sent.
+        """

@@ -3,13 +3,14 @@
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, cast
 
 import anyio
 import structlog
 
 from syncd.actors.contact import Contact
 from syncd.actors.desk import Desk
+from syncd.actors.lander import Lander
 from syncd.actors.poller import Poller
 from syncd.actors.raw import RawWriter
 from syncd.actors.reconciler import Reconciler
@@ -18,7 +19,7 @@ from syncd.actors.writer import Writer
 from syncd.domain.commands import SaveChannel
 from syncd.domain.errors import AuthFailed, OutcomeUnknown, Retry
 from syncd.domain.setup import ChannelSetup
-from syncd.ports import Channel, Now, ShopFacts, ShopLocation
+from syncd.ports import Channel, LateChannel, Now, ShopFacts, ShopLocation
 from syncd.storage.pool import Database
 
 log = structlog.get_logger(__name__)
@@ -37,6 +38,7 @@ class ChannelActor:
     writer: Writer
     poller: Poller
     reconciler: Reconciler
+    lander: Lander
     public_url: str | None
 
     async def run(self) -> None:
@@ -47,6 +49,8 @@ class ChannelActor:
             tasks.start_soon(self.poller.fetch)
             tasks.start_soon(self.reconciler.run)
             tasks.start_soon(self.writer.run)
+            if self.channel.capabilities.takes_force_later:
+                tasks.start_soon(self.lander.run)
             if self.public_url is not None and self.channel.capabilities.has_webhooks:
                 tasks.start_soon(self._watch_subscriptions, f"{self.public_url}/hooks/{self.desk.channel}")
 
@@ -122,6 +126,7 @@ def build(
         stock=stock,
         writer=Writer(channel, desk, stock, raw, poller, contact, now),
         poller=poller,
+        lander=Lander(cast(LateChannel, channel), desk, stock, contact, now),
         reconciler=Reconciler(channel, setup, desk, stock, database, contact, poller, now),
         public_url=public_url,
     )

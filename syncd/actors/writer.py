@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
 import anyio
@@ -45,17 +45,27 @@ class Writer:
     async def run(self) -> None:
         """Settle what an earlier run left in doubt, then write what is owed, for ever."""
         while True:
-            while self.desk.open_writes:
+            while self._unsettled():
                 if self.desk.draining:
                     await anyio.sleep_forever()
                 async with self.desk.sending:
-                    await self._settle(next(iter(self.desk.open_writes.values())))
+                    await self._settle(self._unsettled()[0])
             if not self.desk.may_write or not self.desk.owed:
                 await self.desk.writes.wait()
                 continue
             await self._gather()
             async with self.desk.sending:
                 await self._write_batch()
+
+    def _unsettled(self) -> list[SentWrite]:
+        """Calls in doubt that hold up all others. Where writes take force later, they are watched meanwhile."""
+        waiting = [write for write in self.desk.open_writes.values() if write.write_id not in self.desk.landing]
+        if waiting and self.channel.capabilities.takes_force_later:
+            for write in waiting:
+                self.desk.landing[write.write_id] = anyio.current_time()
+            self.desk.landings.ring()
+            return []
+        return waiting
 
     async def _gather(self) -> None:
         """Let a burst fill the call: until it is full, nothing more is coming, or the first has waited enough."""
@@ -84,6 +94,8 @@ class Writer:
         self.desk.frozen.update(begun.frozen)
         if begun.write is not None:
             await self._send(begun.write)
+            if kind is WriteKind.ABSOLUTE and not in_step:
+                self.desk.polls.ring()
 
     async def _read_orders(self) -> bool:
         """For an absolute write, which overwrites sales that nobody knows of: learn of them right before it."""
@@ -139,6 +151,10 @@ class Writer:
     async def _end(self, write: SentWrite, outcomes: Sequence[RowOutcome]) -> None:
         self.failures = 0
         await self._sure(EndWrite(write=write, outcomes=outcomes, kind=self.channel.capabilities.write))
+        accepted = {outcome.key for outcome in outcomes if outcome.outcome is Outcome.ACCEPTED}
+        if accepted:
+            rows = tuple(row for row in write.rows if row.key in accepted)
+            self.desk.open_writes[write.write_id] = replace(write, rows=rows)
         self.desk.in_flight = None
 
     async def _sure(self, command: Command[R]) -> R:

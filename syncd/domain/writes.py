@@ -31,6 +31,8 @@ class SentWrite:
 
 class Outcome(StrEnum):
     CONFIRMED = "confirmed"
+    ACCEPTED = "accepted"
+    """Taken on, or without an answer of its own: this row is in doubt until it is seen in force."""
     STALE = "stale"
     """The compare was refused for this row; `reading` says what it shows instead, where known."""
     UNTOUCHED = "untouched"

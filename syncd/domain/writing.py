@@ -79,21 +79,28 @@ class DoubtWrite:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndWrite:
-    """What became of each row; said again, it changes nothing more."""
+    """What became of each row; said again, it changes nothing more. Accepted rows stay in doubt, and the call open."""
 
     write: SentWrite
     outcomes: Sequence[RowOutcome]
     kind: WriteKind
+    more: bool = False
+    """The call has further rows, not among these, that are still in doubt."""
 
     def need(self) -> Need:
         return _need(self.write)
 
     def apply(self, books: Books) -> None:
         outcomes = {outcome.key: outcome for outcome in self.outcomes}
+        more = self.more
         for listing in _listings(books, self.write):
-            listing.write_id = None
-            end_row(books, listing, outcomes.get(listing.key), self.kind)
-        books.ended.append(self.write.write_id)
+            outcome = outcomes.get(listing.key)
+            if outcome is not None and outcome.outcome is Outcome.ACCEPTED:
+                more = True
+            else:
+                listing.write_id = None
+            end_row(books, listing, outcome, self.kind)
+        (books.doubted if more else books.ended).append(self.write.write_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +110,8 @@ class LapseWrite:
     write: SentWrite
     at: Span
     kind: WriteKind
+    more: bool = False
+    """As for EndWrite."""
 
     def need(self) -> Need:
         return _need(self.write)
@@ -112,7 +121,7 @@ class LapseWrite:
             listing.write_id = None
             listing.account = account.lapse(listing.account, self.kind, self.at)
             books.changed_listings.add(listing.key)
-        books.ended.append(self.write.write_id)
+        (books.doubted if self.more else books.ended).append(self.write.write_id)
 
 
 def end_row(books: Books, listing: Listing, outcome: RowOutcome | None, kind: WriteKind) -> None:
@@ -128,6 +137,8 @@ def end_row(books: Books, listing: Listing, outcome: RowOutcome | None, kind: Wr
                 listing.observed, listing.observed_at = target, outcome.at.latest
                 listing.active = True
             confirmed(books, listing)
+        case Outcome.ACCEPTED:
+            listing.account = account.doubt(listing.account)
         case Outcome.STALE:
             listing.account = account.refuse(listing.account)
             if outcome.reading is not None:
