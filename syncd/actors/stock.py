@@ -201,8 +201,8 @@ class StockActor:
                 blank.add_listing(listing)
                 blank.changed_listings.add(listing.key)
             self._lay_out(blank)
-            for bell in (desk.writes, desk.questions, desk.fetches):
-                bell.ring()
+            for bell in (desk.writes, desk.questions, desk.fetches, desk.polls):
+                bell.ring()  # polls too: while the database was away, deliveries were refused
         self._quarantined = {row["subject"] for row in await connection.fetch(CONFLICTS.open_quarantined)}
         self._store = store
 

@@ -36,7 +36,7 @@ async def test_kill_9_in_mid_traffic_loses_and_doubles_nothing(building: Buildin
         assert await site.daemon.level("TEE") == (500, sold)
         entries = await site.daemon.lines("ledger", "export")
         assert [entry["seq"] for entry in entries] == list(range(1, len(entries) + 1))
-        by_line = [(e["order_id"], e["line_id"]) for e in entries if e["order_id"]]
+        by_line = [(e["channel"], e["order_id"], e["line_id"]) for e in entries if e["order_id"]]
         assert len(by_line) == len(set(by_line)) == sold
         conflicts = await site.daemon.lines("conflicts", "list", "--all")
         assert [c for c in conflicts if c["kind"] == "drift"] == []
@@ -67,10 +67,11 @@ async def test_sigterm_ends_well_with_somebody_attached_to_the_event_stream(buil
         await watcher.stdout.receive(1)
 
         status = await site.daemon.stop(signal.SIGTERM)
-        watcher.kill()
-        await watcher.aclose()
+        said = b"".join([piece async for piece in watcher.stdout])
+        await watcher.wait()
 
         assert status == 0
+        assert b'"bye"' in said
         assert not any(path.exists() for path in (site.daemon.folder / "state").rglob("postmaster.pid"))
 
 
@@ -114,7 +115,14 @@ async def test_without_its_database_it_refuses_deliveries_and_heals_by_itself(bu
 async def test_a_postgres_killed_again_and_again_costs_no_sale(building: Building) -> None:
     async with building(counts={"TEE": 100}) as site:
         await site.until_shown("TEE", 100)
+        killed: set[int] = set()
         for _ in range(3):
+
+            async def alive() -> bool:
+                return postmaster(site) not in killed
+
+            await until(alive)
+            killed.add(postmaster(site))
             os.kill(postmaster(site), signal.SIGKILL)
             for store in (site.one, site.two):
                 store.shop.place_order([(store.items["TEE"], 1)])
