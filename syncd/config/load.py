@@ -42,6 +42,7 @@ DEFAULT_STATE_DIR: Final = "/var/lib/syncd"
 DEFAULT_CONTROL_SOCKET: Final = Path("/run/syncd/control.sock")
 LONGEST_SOCKET_PATH: Final = 107
 SECTIONS: Final = ("daemon", "database", "listener", "control", "policy", "locations", "channels")
+_ALL_KEYS: Final = tuple(ChannelTable.model_fields)
 _WHERE: Final = re.compile(r"^(?P<what>.*) \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)$")
 
 _T = TypeVar("_T", bound=BaseModel)
@@ -234,8 +235,11 @@ class _Reading:
         return mapped
 
     def _kind(self, path: tuple[str, str], raw: Mapping[str, Any]) -> type[BaseModel] | None:
-        """The model of the kind; for a misspelt kind that of the one meant, so that all else is checked too."""
+        """The model of the kind; for a misspelt one, or key, that of the one meant, so that all else is checked too."""
         kind = raw.get("kind")
+        if kind is None:
+            stands_for_it = [value for key, value in raw.items() if closest(key, _ALL_KEYS) == "kind"]
+            kind = next((value for value in stands_for_it if isinstance(value, str) and value in self.kinds), None)
         if not isinstance(kind, str) or kind in self.kinds:
             return self.kinds.get(kind) if isinstance(kind, str) else None
         meant = closest(kind, self.kinds)
