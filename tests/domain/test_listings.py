@@ -451,6 +451,18 @@ def test_a_channel_that_counts_below_zero_is_raised_by_the_whole_difference() ->
     assert next_write(account, 2, Circumstances(kind=WriteKind.RELATIVE)) == Write(2, -2)
 
 
+def test_on_an_open_figure_only_an_absolute_fall_with_its_orders_read_goes_out() -> None:
+    account = own_effects(Account(base=Reading(5, Span(3, 4))), [(4, -1)])
+    assert account.open
+
+    for kind in WriteKind:
+        for desired in (2, 7):
+            for read in (True, False):
+                write = next_write(account, desired, Circumstances(kind=kind, orders_read_in_step=read))
+                goes_out = kind is WriteKind.ABSOLUTE and desired == 2 and read
+                assert write == (Write(2, 5) if goes_out else Hold.OPEN)
+
+
 @every_kind
 def test_rises_wait_while_the_orders_cannot_be_read(kind: Kind) -> None:
     account = Account(base=Reading(2, Span(0, 0)))
@@ -509,6 +521,145 @@ def test_an_older_reading_does_not_take_the_place_of_a_newer_one() -> None:
     account = observe(account, Reading(2, Span(9, 9))).account
 
     assert observe(account, Reading(1, Span(8, 8))).seen is Seen.VOID
+
+
+@every_kind
+def test_the_stock_event_of_a_sale_that_is_known_makes_nothing_happen(kind: Kind) -> None:
+    story = Story(kind, 2)
+    story.sells()
+    story.hears_sale(0)
+    account = story.account
+
+    story.hears_stock(1)
+
+    assert story.seen() is Seen.AGREES
+    assert story.account == account
+
+
+@every_kind
+def test_a_question_is_answered_by_the_order_that_explains_it(kind: Kind) -> None:
+    story = Story(kind, 2)
+    story.sells()
+    story.hears_stock(1)
+    assert story.seen() is Seen.DIFFERS
+
+    story.hears_sale(0)
+
+    assert not story.account.asked
+    assert story.account.reading is None, "within the second of the sale it decides nothing"
+
+
+@every_kind
+def test_a_reading_that_an_order_explains_still_waits_for_its_cover(kind: Kind) -> None:
+    story = Story(kind, 2)
+    story.sells()
+    story.tick()
+    story.reads()
+    story.hears_sale(0)
+
+    assert not story.account.asked
+    story.reads_orders()
+
+    assert story.seen() is Seen.AGREES
+    assert story.account.base == Reading(1, Span(1, 1))
+
+
+@every_kind
+def test_a_question_that_no_order_explains_stays(kind: Kind) -> None:
+    story = Story(kind, 5)
+    story.edits(2)
+    story.hears_stock(7)
+    story.tick()
+    story.sells()
+
+    story.hears_sale(0)
+
+    assert story.account.asked
+
+
+def test_an_event_older_than_one_that_waits_asks_but_does_not_take_its_place() -> None:
+    account = Account(base=Reading(2, Span(0, 0)))
+    waiting = hear(account, Reading(9, Span(5, 5))).account
+
+    assert hear(waiting, Reading(8, Span(4, 4))).account.reading == Reading(9, Span(5, 5))
+    assert hear(waiting, Reading(8, Span(5, 5))).account.reading == Reading(8, Span(5, 5))
+
+
+def test_an_event_of_a_listing_that_was_never_read_is_void() -> None:
+    assert hear(Account(), Reading(2, Span(5, 5))).seen is Seen.VOID
+
+
+def test_an_absolute_write_is_not_made_unless_the_orders_are_said_to_be_read() -> None:
+    account = Account(base=Reading(2, Span(0, 0)))
+
+    for desired in (1, 3):
+        assert next_write(account, desired, Circumstances(kind=WriteKind.ABSOLUTE)) is Hold.ORDERS_UNREAD
+
+
+def test_what_was_read_before_a_write_went_out_is_not_judged_after_it() -> None:
+    account = observe(Account(base=Reading(2, Span(0, 0))), Reading(5, Span(3, 3))).account
+    sent = begin(account, Write(1, 2))
+    assert sent.reading is None
+
+    account = confirm(sent, WriteKind.RELATIVE, Span(4, 4))
+
+    assert cover(account, 9).seen is Seen.UNDECIDED
+    assert not account.asked, "the question is older than the write"
+    assert account.written == -1
+    assert account.written_at == Span(4, 4)
+
+
+def test_a_refused_compare_asks_for_a_reading() -> None:
+    refused = listings.refuse(begin(Account(base=Reading(2, Span(0, 0))), Write(1, 2)))
+
+    assert refused == Account(base=Reading(2, Span(0, 0)), refused=2, asked=True)
+
+
+def test_after_a_request_can_no_longer_land_nothing_is_believed() -> None:
+    account = Account(base=Reading(2, Span(0, 0)), written=3, effects=((7, -1),), refused=5)
+
+    lapsed = listings.lapse(begin(account, Write(6, 4)), WriteKind.COMPARE_AND_SET, Span(8, 12))
+
+    assert lapsed == Account(effects=((7, -1),), written_at=Span(8, 12), asked=True)
+    for at in (7, 8, 12):
+        told = observe(lapsed, Reading(6, Span(at, at))).account
+        assert cover(told, 20).account.expected is None
+    assert cover(observe(lapsed, Reading(6, Span(13, 13))).account, 20).account.expected == 6
+
+
+def test_a_covered_reading_ends_a_refusal_and_every_question() -> None:
+    asked = Account(base=Reading(2, Span(0, 0)), written=1, refused=3, asked=True, differs_since=4)
+
+    covered = cover(observe(asked, Reading(3, Span(5, 5))).account, 5)
+
+    assert covered.account == Account(base=Reading(3, Span(5, 5)))
+
+
+def test_effects_after_a_reading_are_counted_before_it_is_compared() -> None:
+    account = own_effects(Account(base=Reading(5, Span(0, 0))), [(3, -1), (7, -2)])
+
+    covered = cover(observe(account, Reading(4, Span(5, 5))).account, 5)
+
+    assert covered.seen is Seen.AGREES
+    assert (covered.observed, covered.expected) == (2, 2)
+    assert covered.account == Account(base=Reading(4, Span(5, 5)), effects=((7, -2),))
+
+
+def test_an_effect_from_before_the_base_is_in_it() -> None:
+    account = Account(base=Reading(5, Span(10, 12)))
+
+    assert own_effects(account, [(9, -1)]) == account
+    assert own_effects(account, [(13, -1)]).expected == 4
+    assert own_effects(account, [(11, -1)]).open
+
+
+def test_a_listing_that_is_to_show_less_than_nothing_is_owed_nothing_at_zero() -> None:
+    account = Account(base=Reading(0, Span(0, 0)))
+
+    assert not owed(account, 0)
+    assert not owed(account, -1)
+    assert owed(account, 1)
+    assert owed(Account(base=Reading(1, Span(0, 0))), 0)
 
 
 # Properties.
