@@ -31,10 +31,17 @@ from syncd.domain.setup import Setup
 from syncd.domain.showing import owes, refresh
 from syncd.ports import Channel, Now
 from syncd.storage import inbox
-from syncd.storage.books import CONFLICTS, BookStore, channel_from_row, listing_from_row, sent_from_row
+from syncd.storage.books import (
+    CONFLICTS,
+    BookStore,
+    channel_from_row,
+    is_one_statement,
+    listing_from_row,
+    sent_from_row,
+)
 from syncd.storage.books import SQL as BOOKS
 from syncd.storage.inbox import InboxRow, Letter
-from syncd.storage.pool import Connection, Trouble, transaction, trouble
+from syncd.storage.pool import Connection, Trouble, one_statement, transaction, trouble
 
 log = structlog.get_logger(__name__)
 
@@ -337,7 +344,8 @@ class StockActor:
         self._fold(books)
         through = max([through, *(row.id for row in rows)])
         at = datetime.fromtimestamp(books.now / 1000, UTC)
-        async with transaction(store.connection, timeout_seconds=GROUP_SECONDS):
+        alone = is_one_statement(books) and not letters and not revive
+        async with (one_statement if alone else transaction)(store.connection, timeout_seconds=GROUP_SECONDS):
             await store.save(books, through)
             if letters:
                 await inbox.bury(store.connection, letters, at)

@@ -32,6 +32,7 @@ from syncd.domain.quantities import Level
 from syncd.domain.setup import Setup
 from syncd.domain.showing import state
 from syncd.domain.writes import SentWrite, WriteRow
+from syncd.storage.arrays import columns
 from syncd.storage.codec import (
     account_from_text,
     account_to_text,
@@ -124,21 +125,36 @@ class BookStore:
         return [(ChannelId(row["channel"]), RemoteId(row["remote_id"])) for row in rows]
 
     async def save(self, books: Books, through: int) -> None:
-        """Store what the group changed; to be called inside the group's transaction, once."""
+        """Store what the group changed; to be called inside the group's transaction, once.
+
+        When `is_one_statement` says so of the group, it needs none.
+        """
         recorded_at = datetime.fromtimestamp(books.now / 1000, UTC)
         await self.connection.execute(
             SQL.commit_group,
             recorded_at,
             *_entry_columns(books, self.seq),
-            list(books.new_skus),
             *_level_columns(books),
             *_order_columns(books),
             *_commitment_columns(books),
-            [key.channel for key in books.wanted],
-            [key.order_id for key in books.wanted],
             *_listing_columns(books),
             through,
         )
+        if not is_one_statement(books):
+            await self._save_rarities(books, recorded_at)
+
+    async def _save_rarities(self, books: Books, recorded_at: datetime) -> None:
+        """What most groups do not have."""
+        if books.new_skus:
+            await self.connection.execute(SQL.create_skus, recorded_at, list(books.new_skus))
+        released = [key for key, held in books.commitments.items() if not held.units]
+        if released:
+            keyed = zip(*((*order, line_id, location) for order, line_id, location in released), strict=True)
+            await self.connection.execute(SQL.release_commitments, *map(list, keyed))
+        if books.wanted:
+            keys = list(books.wanted)
+            channels, order_ids = [k.channel for k in keys], [k.order_id for k in keys]
+            await self.connection.execute(SQL.want_orders, recorded_at, channels, order_ids)
         if books.read:
             keys = list(books.read)
             await self.connection.execute(SQL.released_wanted, [k.channel for k in keys], [k.order_id for k in keys])
@@ -227,6 +243,25 @@ class BookStore:
         return found
 
 
+def is_one_statement(books: Books) -> bool:
+    """Is all that the group changed stored by one statement, which is a transaction by itself?"""
+    rarities = (
+        books.new_skus,
+        books.wanted,
+        books.read,
+        books.changed_overrides,
+        books.conflicts,
+        books.begun,
+        books.doubted,
+        books.ended,
+        books.channel_records,
+        books.audits,
+    )
+    if any(rarities) or any(not held.units for held in books.commitments.values()):
+        return False
+    return not books.short and not books.relieved
+
+
 async def unbound_orders(connection: Connection, channel: ChannelId) -> list[OrderKey]:
     """Orders of the channel with lines whose SKU was not known when they were booked."""
     rows = await connection.fetch(SQL.unbound_orders, channel)
@@ -292,11 +327,7 @@ def listing_from_row(row: asyncpg.Record) -> Listing:
     )
 
 
-def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]
-
-
-def _entry_columns(books: Books, seq: int) -> list[list[Any]]:
+def _entry_columns(books: Books, seq: int) -> list[str]:
     rows = [
         (
             number,
@@ -314,20 +345,20 @@ def _entry_columns(books: Books, seq: int) -> list[list[Any]]:
         )
         for number, e in enumerate(books.entries, seq + 1)
     ]
-    return _columns(rows, 12)
+    return columns(rows, 12)
 
 
-def _level_columns(books: Books) -> list[list[Any]]:
+def _level_columns(books: Books) -> list[str]:
     rows = []
     for key in books.changed_levels:
         level = books.levels[key]
         rows.append(
             (*key, level.on_hand, level.committed, level.unavailable, level.incoming, books.counted_at.get(key))
         )
-    return _columns(rows, 7)
+    return columns(rows, 7)
 
 
-def _order_columns(books: Books) -> list[list[Any]]:
+def _order_columns(books: Books) -> list[str]:
     rows = []
     for key in books.changed_orders:
         order = books.orders[key]
@@ -342,18 +373,19 @@ def _order_columns(books: Books) -> list[list[Any]]:
                 order_to_text(order),
             )
         )
-    return _columns(rows, 8)
+    return columns(rows, 8)
 
 
-def _commitment_columns(books: Books) -> list[list[Any]]:
+def _commitment_columns(books: Books) -> list[str]:
     rows = [
         (*order, line_id, location, held.sku, held.units, held.placed_at)
         for (order, line_id, location), held in books.commitments.items()
+        if held.units
     ]
-    return _columns(rows, 7)
+    return columns(rows, 7)
 
 
-def _listing_columns(books: Books) -> list[list[Any]]:
+def _listing_columns(books: Books) -> list[str]:
     rows = []
     for key in books.changed_listings:
         listing = books.listings[key]
@@ -381,4 +413,4 @@ def _listing_columns(books: Books) -> list[list[Any]]:
                 listing.write_id,
             )
         )
-    return _columns(rows, 22)
+    return columns(rows, 22)

@@ -10,11 +10,13 @@ import asyncpg
 import orjson
 
 from syncd.domain.ids import ChannelId, EventId
+from syncd.storage.arrays import literal
 from syncd.storage.pool import Connection
 from syncd.storage.queries import load
 
 SQL = load("inbox")
 WRITER: Final = 1
+SMALL_WINDOW: Final = 12
 ORDERS_READ: Final = "syncd/orders-read"
 """Topic of the mark that a channel's orders have been read up to some time; applied in its place among the rows."""
 
@@ -60,16 +62,21 @@ async def persist(connection: Connection, first_id: int, arrivals: Sequence[Arri
     rows = await connection.fetch(
         SQL.persist,
         WRITER,
-        list(range(first_id, first_id + len(arrivals))),
-        [a.channel for a in arrivals],
-        [a.key for a in arrivals],
-        [a.event_id for a in arrivals],
-        [a.topic for a in arrivals],
-        [orjson.dumps(dict(a.headers)).decode() for a in arrivals],
-        [zlib.compress(a.body, 1) for a in arrivals],
-        [a.received_at for a in arrivals],
+        first_id,
+        literal([a.channel for a in arrivals]),
+        literal([a.key for a in arrivals]),
+        literal([a.event_id for a in arrivals]),
+        literal([a.topic for a in arrivals]),
+        literal([orjson.dumps(dict(a.headers)).decode() for a in arrivals]),
+        [_packed(a.body) for a in arrivals],
+        literal([a.received_at for a in arrivals]),
     )
     return {row["id"] for row in rows}
+
+
+def _packed(body: bytes) -> bytes:
+    """Small bodies need no large window, whose making costs more than the packing."""
+    return zlib.compress(body, 1, SMALL_WINDOW if len(body) <= 2 << SMALL_WINDOW else zlib.MAX_WBITS)
 
 
 async def save_cursor(connection: Connection, channel: ChannelId, cursor: Mapping[str, str]) -> None:

@@ -96,11 +96,17 @@ async def transaction(connection: Connection, *, timeout_seconds: float) -> Asyn
 
     Raises TransactionOverdue when the time is up; the connection is then closed and the outcome unknown.
     """
+    async with one_statement(connection, timeout_seconds=timeout_seconds), connection.transaction():
+        yield
+
+
+@asynccontextmanager
+async def one_statement(connection: Connection, *, timeout_seconds: float) -> AsyncIterator[None]:
+    """The same for a single statement, which is a transaction by itself: two round trips less."""
     await anyio.lowlevel.checkpoint_if_cancelled()  # or a loop of nothing but transactions could never be ended
     with anyio.CancelScope(shield=True, deadline=anyio.current_time() + timeout_seconds) as scope:
         try:
-            async with connection.transaction():
-                yield
+            yield
         except anyio.get_cancelled_exc_class():
             connection.terminate()
             raise

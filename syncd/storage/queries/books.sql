@@ -47,62 +47,70 @@ SELECT (SELECT coalesce(max(seq), 0) FROM ledger WHERE partition = 0) AS seq,
        EXISTS (SELECT FROM policies) AS policies;
 
 -- name: commit_group
--- Everything that a group of changes did to the books, in one statement.
+-- What a group of changes did to the books, in one statement. Lists come as array literals.
 WITH entered AS (
     INSERT INTO ledger (seq, sku, location, quantity, delta, balance, reason, channel, event_id, order_id, line_id,
                         actor, recorded_at)
     SELECT seq, sku, location, quantity, delta, balance, reason, channel, event_id, order_id, line_id, actor, $1
-    FROM unnest($2::bigint[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::text[], $9::text[],
-                $10::text[], $11::text[], $12::text[], $13::text[])
+    FROM unnest($2::text::bigint[], $3::text::text[], $4::text::text[], $5::text::text[], $6::text::bigint[],
+                $7::text::bigint[], $8::text::text[], $9::text::text[], $10::text::text[], $11::text::text[],
+                $12::text::text[], $13::text::text[])
          AS e (seq, sku, location, quantity, delta, balance, reason, channel, event_id, order_id, line_id, actor)
-), created AS (
-    INSERT INTO skus (sku, created_at) SELECT sku, $1 FROM unnest($14::text[]) AS s (sku) ON CONFLICT DO NOTHING
 ), levelled AS (
     INSERT INTO levels AS l (sku, location, on_hand, committed, unavailable, incoming, counted_at)
-    SELECT * FROM unnest($15::text[], $16::text[], $17::bigint[], $18::bigint[], $19::bigint[], $20::bigint[],
-                         $21::bigint[])
+    SELECT * FROM unnest($14::text::text[], $15::text::text[], $16::text::bigint[], $17::text::bigint[],
+                         $18::text::bigint[], $19::text::bigint[], $20::text::bigint[])
     ON CONFLICT (sku, location) DO UPDATE
     SET on_hand = excluded.on_hand, committed = excluded.committed, unavailable = excluded.unavailable,
         incoming = excluded.incoming, counted_at = excluded.counted_at
 ), ordered AS (
     INSERT INTO orders AS o (channel, order_id, name, placed_at, updated_at, unbound, event_id, record)
     SELECT channel, order_id, name, placed_at, updated_at, unbound, event_id, record::jsonb
-    FROM unnest($22::text[], $23::text[], $24::text[], $25::bigint[], $26::bigint[], $27::boolean[], $28::text[],
-                $29::text[]) AS n (channel, order_id, name, placed_at, updated_at, unbound, event_id, record)
+    FROM unnest($21::text::text[], $22::text::text[], $23::text::text[], $24::text::bigint[], $25::text::bigint[],
+                $26::text::boolean[], $27::text::text[], $28::text::text[])
+         AS n (channel, order_id, name, placed_at, updated_at, unbound, event_id, record)
     ON CONFLICT (channel, order_id) DO UPDATE
     SET name = excluded.name, placed_at = excluded.placed_at, updated_at = excluded.updated_at,
         unbound = excluded.unbound, event_id = excluded.event_id, record = excluded.record
-), holding AS (
-    SELECT * FROM unnest($30::text[], $31::text[], $32::text[], $33::text[], $34::text[], $35::bigint[], $36::bigint[])
-         AS h (channel, order_id, line_id, location, sku, units, placed_at)
 ), held AS (
     INSERT INTO commitments AS c (channel, order_id, line_id, location, sku, units, placed_at)
-    SELECT * FROM holding WHERE units <> 0
+    SELECT * FROM unnest($29::text::text[], $30::text::text[], $31::text::text[], $32::text::text[],
+                         $33::text::text[], $34::text::bigint[], $35::text::bigint[])
     ON CONFLICT (channel, order_id, line_id, location) DO UPDATE
     SET sku = excluded.sku, units = excluded.units, placed_at = excluded.placed_at
-), released AS (
-    DELETE FROM commitments c USING holding h
-    WHERE h.units = 0 AND c.channel = h.channel AND c.order_id = h.order_id AND c.line_id = h.line_id
-      AND c.location = h.location
-), wanted AS (
-    INSERT INTO wanted_orders (channel, order_id, since)
-    SELECT channel, order_id, $1 FROM unnest($37::text[], $38::text[]) AS w (channel, order_id) ON CONFLICT DO NOTHING
 ), listed AS (
     INSERT INTO listings AS l (channel, remote_id, remote_location, alias, sku_text, title, tracked, active, sku,
                                linked_by, paused, held, rejected, drifting, asked, account, desired, expected, state,
                                observed, observed_at, write_id)
-    SELECT * FROM unnest($39::text[], $40::text[], $41::text[], $42::text[], $43::text[], $44::text[], $45::boolean[],
-                         $46::boolean[], $47::text[], $48::text[], $49::boolean[], $50::text[], $51::text[],
-                         $52::boolean[], $53::boolean[], $54::text[], $55::bigint[], $56::bigint[], $57::text[], $58::bigint[],
-                         $59::bigint[], $60::bigint[])
+    SELECT * FROM unnest($36::text::text[], $37::text::text[], $38::text::text[], $39::text::text[],
+                         $40::text::text[], $41::text::text[], $42::text::boolean[], $43::text::boolean[],
+                         $44::text::text[], $45::text::text[], $46::text::boolean[], $47::text::text[],
+                         $48::text::text[], $49::text::boolean[], $50::text::boolean[], $51::text::text[],
+                         $52::text::bigint[], $53::text::bigint[], $54::text::text[], $55::text::bigint[],
+                         $56::text::bigint[], $57::text::bigint[])
     ON CONFLICT (channel, remote_id, remote_location) DO UPDATE
     SET alias = excluded.alias, sku_text = excluded.sku_text, title = excluded.title, tracked = excluded.tracked,
         active = excluded.active, sku = excluded.sku, linked_by = excluded.linked_by, paused = excluded.paused,
-        held = excluded.held, rejected = excluded.rejected, drifting = excluded.drifting, asked = excluded.asked, account = excluded.account,
-        desired = excluded.desired, expected = excluded.expected, state = excluded.state,
+        held = excluded.held, rejected = excluded.rejected, drifting = excluded.drifting, asked = excluded.asked,
+        account = excluded.account, desired = excluded.desired, expected = excluded.expected, state = excluded.state,
         observed = excluded.observed, observed_at = excluded.observed_at, write_id = excluded.write_id
 )
-UPDATE inbox_applied SET through = $61 WHERE writer = 1 AND through < $61;
+UPDATE inbox_applied SET through = $58 WHERE writer = 1 AND through < $58;
+
+-- name: create_skus
+-- SKUs that are new.
+INSERT INTO skus (sku, created_at) SELECT sku, $1 FROM unnest($2::text[]) AS s (sku) ON CONFLICT DO NOTHING;
+
+-- name: release_commitments
+-- Order lines that hold units somewhere no longer.
+DELETE FROM commitments c USING unnest($1::text[], $2::text[], $3::text[], $4::text[])
+     AS h (channel, order_id, line_id, location)
+WHERE c.channel = h.channel AND c.order_id = h.order_id AND c.line_id = h.line_id AND c.location = h.location;
+
+-- name: want_orders
+-- Orders to be read from their channel.
+INSERT INTO wanted_orders (channel, order_id, since)
+SELECT channel, order_id, $1 FROM unnest($2::text[], $3::text[]) AS w (channel, order_id) ON CONFLICT DO NOTHING;
 
 -- name: released_wanted
 -- Orders that have been read from the channel since they were wanted.

@@ -3,11 +3,12 @@
 SELECT coalesce(max(id), 0) FROM inbox WHERE writer = $1;
 
 -- name: persist
--- Store a batch of deliveries; those whose key is known are left out of the answer.
+-- Store a batch of deliveries, numbered from $2 on; those whose key is known are left out of the answer.
 INSERT INTO inbox (writer, id, channel, key, event_id, topic, headers, body, received_at)
-SELECT $1, id, channel, key, event_id, topic, headers, body, received_at
-FROM unnest($2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bytea[], $9::timestamptz[])
-     AS n (id, channel, key, event_id, topic, headers, body, received_at)
+SELECT $1, $2 + place - 1, channel, key, event_id, topic, headers, body, received_at
+FROM unnest($3::text::text[], $4::text::text[], $5::text::text[], $6::text::text[], $7::text::text[], $8::bytea[],
+            $9::text::timestamptz[]) WITH ORDINALITY
+     AS n (channel, key, event_id, topic, headers, body, received_at, place)
 ON CONFLICT (channel, key) DO NOTHING
 RETURNING id;
 
