@@ -18,7 +18,7 @@ from syncd.domain.ids import (
     RemoteLocation,
     Sku,
 )
-from syncd.domain.ledger import Cause
+from syncd.domain.ledger import SYNCD, Cause
 from syncd.domain.listings import Effect, own_effects
 from syncd.domain.orders import (
     TICK,
@@ -35,9 +35,9 @@ from syncd.domain.orders import (
     timeline,
 )
 from syncd.domain.quantities import Quantity
+from syncd.domain.snapshots import given_up, heard
 
 NOTHING = Parts()
-SYNCD = "syncd"
 NOWHERE = RemoteLocation("?")
 
 
@@ -216,6 +216,9 @@ def _move(books: Books, level: LevelKey, was: Parts, now: Parts, pack: int, caus
     why = reason(was, now)
     books.adjust(level, Quantity.COMMITTED, (new.committed - old.committed) * pack, why, cause)
     books.adjust(level, Quantity.ON_HAND, (new.on_hand - old.on_hand) * pack, why, cause)
+    if level.location in books.setup.books_within:
+        heard(books, level, (new.on_hand - old.on_hand) * pack, cause)
+        given_up(books, level, (now.put_back - was.put_back) * pack, cause)
 
 
 def _our_place(order: Order, place: Place) -> LevelKey | None:

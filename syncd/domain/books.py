@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from syncd.domain.authority import Standing
 from syncd.domain.conflicts import Conflict, Resolution
 from syncd.domain.errors import InvariantBroken
 from syncd.domain.ids import (
@@ -44,6 +45,8 @@ class Need:
     skus: set[Sku] = field(default_factory=set)
     new_skus: set[Sku] = field(default_factory=set)
     """SKUs that may have to be created: whether they exist is looked up too."""
+    documents: set[tuple[ChannelId, str]] = field(default_factory=set)
+    """Documents of authorities, by number: which of them are known is looked up."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -102,6 +105,16 @@ class Committed:
     placed_at: Instant
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SnapshotPart:
+    """A stored delivery that is part of a snapshot, to be judged with its other parts."""
+
+    channel: ChannelId
+    name: str
+    event_id: EventId
+    last: bool
+
+
 CommitmentKey = tuple[OrderKey, LineId, LocationId]
 
 
@@ -122,6 +135,10 @@ class Books:
 
     order_events: dict[OrderKey, EventId] = field(default_factory=dict)
     """The delivery that last changed each order."""
+    standings: dict[LevelKey, Standing] = field(default_factory=dict)
+    promises: dict[LevelKey, dict[tuple[OrderKey, LineId], tuple[str, int]]] = field(default_factory=dict)
+    """Units that order lines hold, with the order's name; loaded where documents may ask for them."""
+    known_documents: set[tuple[ChannelId, str, LevelKey]] = field(default_factory=set)
 
     entries: list[Entry] = field(default_factory=list)
     new_skus: set[Sku] = field(default_factory=set)
@@ -142,6 +159,9 @@ class Books:
     channel_records: dict[ChannelId, ChannelRecord] = field(default_factory=dict)
     unknown_items: set[ChannelId] = field(default_factory=set)
     """Channels whose orders name items that no catalogue reading has shown yet."""
+    changed_standings: set[LevelKey] = field(default_factory=set)
+    new_documents: list[tuple[ChannelId, str, LevelKey]] = field(default_factory=list)
+    snapshot_parts: list[SnapshotPart] = field(default_factory=list)
 
     _by_sku: dict[Sku, list[Listing]] = field(default_factory=dict)
     _by_alias: dict[tuple[ChannelId, Alias], list[Listing]] = field(default_factory=dict)
@@ -265,6 +285,28 @@ class Books:
         self.changed_levels.add(key)
         self.touched_skus.add(key.sku)
         return delta
+
+    def set_standing(self, key: LevelKey, standing: Standing) -> None:
+        if standing != self.standings.get(key):
+            self.standings[key] = standing
+            self.changed_standings.add(key)
+
+    def enter_document(self, channel: ChannelId, number: str, key: LevelKey) -> bool:
+        """Remember an authority's document; False when it is known."""
+        entry = (channel, number, key)
+        if entry in self.known_documents:
+            return False
+        self.known_documents.add(entry)
+        self.new_documents.append(entry)
+        return True
+
+    def promised(self, key: LevelKey) -> Iterable[tuple[OrderKey, str, int]]:
+        """What order lines hold at a level, with their orders' names."""
+        held = dict(self.promises.get(key, {}))
+        for (order, line_id, location), committed in self.commitments.items():
+            if committed.sku == key.sku and location == key.location:
+                held[order, line_id] = (self.orders[order].name, committed.units)
+        return [(order, name, units) for (order, _), (name, units) in held.items()]
 
     @property
     def short(self) -> Mapping[Sku, list[LevelKey]]:

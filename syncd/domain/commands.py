@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from syncd.domain.booking import SYNCD, line_subject, rebook
+from syncd.domain.booking import line_subject, rebook
 from syncd.domain.books import Audited, Books, ChannelRecord, Listing, Need
 from syncd.domain.conflicts import Conflict, ConflictKind, Resolution, listing_subject
 from syncd.domain.errors import InvalidChange, NotFound
 from syncd.domain.ids import ChannelId, Instant, LevelKey, LocationId, OrderKey, RemoteId, Sku
-from syncd.domain.ledger import Cause
+from syncd.domain.ledger import SYNCD, Cause
 from syncd.domain.policy import Override
 from syncd.domain.quantities import Level, Quantity
 from syncd.domain.showing import adopt, settle_drift

@@ -1,9 +1,13 @@
 """Ledger entries: the only way a level is ever changed."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from syncd.domain.ids import ChannelId, EventId, LineId, LocationId, OrderId, Sku
 from syncd.domain.quantities import Quantity
+
+SYNCD: Final = "syncd"
+"""The actor of what nobody in particular did."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,11 +4,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from syncd.domain.booking import SYNCD
 from syncd.domain.books import Books, Listing, Need
 from syncd.domain.commands import item_listings, link, unmapped
 from syncd.domain.ids import Alias, ChannelId, Instant, LevelKey, ListingKey, RemoteId, RemoteLocation, Sku
-from syncd.domain.ledger import Cause
+from syncd.domain.ledger import SYNCD, Cause
 from syncd.domain.listings import Reading, Seen, Span
 from syncd.domain.showing import SETTLE, cover, hear, observe
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 
-from syncd.domain.ids import ChannelId, LocationId, RemoteLocation
+from syncd.domain.ids import ChannelId, Instant, LocationId, RemoteLocation
 from syncd.domain.listings import WriteKind
 from syncd.domain.policy import Override
 
@@ -44,6 +44,8 @@ class Setup:
     locations: tuple[LocationId, ...]
     authority: Mapping[LocationId, ChannelId] = field(default_factory=dict)
     policy: Override = field(default_factory=Override)
+    books_within: Mapping[LocationId, Instant] = field(default_factory=dict)
+    """Locations whose authority tells its counts by snapshots, and the time (ms) in which it enters what leaves."""
 
     @cached_property
     def mapped(self) -> frozenset[tuple[ChannelId, RemoteLocation]]:

@@ -3,15 +3,15 @@
 from typing import NamedTuple
 
 from syncd.domain import listings as account
-from syncd.domain.booking import SYNCD
 from syncd.domain.books import Books, Listing
 from syncd.domain.conflicts import Conflict, ConflictKind, Resolution, listing_subject
 from syncd.domain.ids import Instant, LevelKey, ListingKey, Sku
-from syncd.domain.ledger import Cause
+from syncd.domain.ledger import SYNCD, Cause
 from syncd.domain.listings import Reading, Seen, Verdict
 from syncd.domain.policy import Desired, desired
 from syncd.domain.quantities import Quantity
 from syncd.domain.setup import DriftRule
+from syncd.domain.snapshots import heard
 
 SETTLE: Instant = 5000
 """A difference counts as drift when it still stands after this."""
@@ -148,7 +148,10 @@ def adopt(books: Books, listing: Listing, units: int, reason: str) -> None:
         return
     pack = books.policy(listing.key.channel, listing.sku).pack
     cause = Cause(actor=SYNCD, channel=listing.key.channel)
-    books.adjust(LevelKey(listing.sku, ours[0]), Quantity.ON_HAND, units * pack, reason, cause)
+    key = LevelKey(listing.sku, ours[0])
+    books.adjust(key, Quantity.ON_HAND, units * pack, reason, cause)
+    if key.location in books.setup.books_within:
+        heard(books, key, units * pack, cause)
 
 
 def _owed(listing: Listing) -> bool:
