@@ -5,7 +5,18 @@ import sys
 
 import pytest
 
-HEAVY = ("textual", "aiohttp", "asyncpg", "pydantic", "structlog", "prometheus_client", "graphql", "rich.console")
+HEAVY = (
+    "textual",
+    "aiohttp",
+    "asyncpg",
+    "structlog",
+    "prometheus_client",
+    "graphql",
+    "rich.console",
+    "syncd.config.model",
+    "syncd.storage.pool",
+    "syncd.actors.stock",
+)
 
 
 def run(*words: str, code: str = "") -> subprocess.CompletedProcess[str]:
