@@ -24,6 +24,7 @@ from syncd.storage.pool import Connection, Database
 log = structlog.get_logger(__name__)
 
 LOOK_SECONDS: Final = 2.0
+CATCH_UP_SECONDS: Final = 1.0
 SILENCE: Final = timedelta(minutes=15)
 SILENCE_LOOK_SECONDS: Final = 60.0
 PRUNE_SECONDS: Final = 3600.0
@@ -44,6 +45,7 @@ class Janitor:
     async def run(self) -> None:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._gauges)
+            tasks.start_soon(self._catch_up)
             tasks.start_soon(self._watch_for_silence)
             tasks.start_soon(self.connector.keep, "janitor", self._prune)
 
@@ -60,6 +62,13 @@ class Janitor:
                 if desk.last_success_at is not None:
                     self.metrics.last_success_timestamp_seconds.labels(channel).set(desk.last_success_at.timestamp())
             await anyio.sleep(LOOK_SECONDS)
+
+    async def _catch_up(self) -> None:
+        """What was refused comes again when the channel pleases; its orders are read as soon as they can be kept."""
+        while True:
+            await anyio.sleep(CATCH_UP_SECONDS)
+            for channel in self.raw.take_refused():
+                self.desks[channel].polls.ring()
 
     async def _watch_for_silence(self) -> None:
         """A channel that has not answered for long is a conflict of its own."""

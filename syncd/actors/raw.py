@@ -15,7 +15,7 @@ from syncd.domain.errors import Retry
 from syncd.domain.ids import ChannelId
 from syncd.storage import inbox
 from syncd.storage.inbox import Arrival, InboxRow
-from syncd.storage.pool import Connection, transaction
+from syncd.storage.pool import Connection, one_statement, transaction
 
 log = structlog.get_logger(__name__)
 
@@ -28,12 +28,14 @@ GROUP_SECONDS: Final = 30.0
 
 
 @dataclass(slots=True)
-class _Waiting:
-    arrivals: Sequence[Arrival]
-    cursor: tuple[ChannelId, Mapping[str, str]] | None
+class _Batch:
+    """Deliveries of several senders that share one transaction."""
+
+    arrivals: list[Arrival] = field(default_factory=list)
+    cursors: list[tuple[ChannelId, Mapping[str, str]]] = field(default_factory=list)
     done: anyio.Event = field(default_factory=anyio.Event)
-    stored: list[bool] | None = None
-    error: Exception | None = None
+    new: Sequence[bool] | None = None
+    """For each whether it was new; None when the database did not take them."""
 
 
 class RawWriter:
@@ -43,17 +45,25 @@ class RawWriter:
         self._connector = connector
         self._stock_bell = stock_bell
         self._bell = Doorbell()
-        self._waiting: deque[_Waiting] = deque()
+        self._waiting: deque[_Batch] = deque()
         self._count = 0
         self._fresh: deque[tuple[int, InboxRow]] = deque()
         self._fresh_bytes = 0
         self._up = False
+        self._refused: set[ChannelId] = set()
         self.through = 0
         """The highest number stored."""
 
     @property
     def waiting(self) -> int:
         return self._count
+
+    def take_refused(self) -> set[ChannelId]:
+        """Channels of which something was not stored, since last asked; none while nothing can be stored."""
+        if not self._up:
+            return set()
+        refused, self._refused = self._refused, set()
+        return refused
 
     async def persist(
         self, arrivals: Sequence[Arrival], *, cursor: tuple[ChannelId, Mapping[str, str]] | None = None
@@ -64,17 +74,24 @@ class RawWriter:
         them again is harmless.
         """
         if not self._up:
+            self._refused.update(arrival.channel for arrival in arrivals)
             raise Retry("the database cannot be reached", after_seconds=2)
         if self._count + len(arrivals) > MOST_WAITING and self._waiting:
+            self._refused.update(arrival.channel for arrival in arrivals)
             raise Retry(f"{self._count} deliveries wait to be stored already", after_seconds=1)
-        waiting = _Waiting(arrivals, cursor)
-        self._waiting.append(waiting)
+        if not self._waiting or len(self._waiting[-1].arrivals) + len(arrivals) > GROUP:
+            self._waiting.append(_Batch())
+            self._bell.ring()
+        batch = self._waiting[-1]
+        place = len(batch.arrivals)
+        batch.arrivals.extend(arrivals)
+        if cursor is not None:
+            batch.cursors.append(cursor)
         self._count += len(arrivals)
-        self._bell.ring()
-        await waiting.done.wait()
-        if waiting.error is not None:
-            raise waiting.error
-        return waiting.stored or []
+        await batch.done.wait()
+        if batch.new is None:
+            raise Retry("the database did not take the delivery", after_seconds=2)
+        return list(batch.new[place : place + len(arrivals)])
 
     def take_fresh(self, through: int, most: int) -> list[InboxRow] | None:
         """The rows after `through` from memory; None when memory does not reach back that far."""
@@ -108,37 +125,26 @@ class RawWriter:
             if not self._waiting:
                 await self._bell.wait()
                 continue
-            await self._store(connection, self._group())
+            await self._store(connection, self._waiting.popleft())
 
-    def _group(self) -> list[_Waiting]:
-        group: list[_Waiting] = []
-        size = 0
-        while self._waiting and (not group or size + len(self._waiting[0].arrivals) <= GROUP):
-            group.append(self._waiting.popleft())
-            size += len(group[-1].arrivals)
-        return group
-
-    async def _store(self, connection: Connection, group: list[_Waiting]) -> None:
-        arrivals = [arrival for waiting in group for arrival in waiting.arrivals]
+    async def _store(self, connection: Connection, batch: _Batch) -> None:
+        arrivals = batch.arrivals
         first = self.through + 1
         try:
             new: set[int] = set()
-            cursors = [waiting.cursor for waiting in group if waiting.cursor is not None]
-            async with transaction(connection, timeout_seconds=GROUP_SECONDS):
+            whole = transaction if batch.cursors else one_statement
+            async with whole(connection, timeout_seconds=GROUP_SECONDS):
                 if arrivals:
                     new = await inbox.persist(connection, first, arrivals)
-                for channel, cursor in cursors:
+                for channel, cursor in batch.cursors:
                     await inbox.save_cursor(connection, channel, cursor)
         except BaseException:
-            self._fail(group)
+            self._fail(batch)
             raise
         self._keep(first, arrivals, new)
-        number = first
-        for waiting in group:
-            waiting.stored = [n in new for n in range(number, number + len(waiting.arrivals))]
-            number += len(waiting.arrivals)
-            self._count -= len(waiting.arrivals)
-            waiting.done.set()
+        batch.new = [number in new for number in range(first, first + len(arrivals))]
+        self._count -= len(arrivals)
+        batch.done.set()
         self._stock_bell.ring()
 
     def _keep(self, first: int, arrivals: Sequence[Arrival], new: set[int]) -> None:
@@ -162,14 +168,12 @@ class RawWriter:
         while len(self._fresh) > MOST_FRESH or self._fresh_bytes > MOST_FRESH_BYTES:
             self._fresh_bytes -= len(self._fresh.popleft()[1].body)
 
-    def _fail(self, group: list[_Waiting]) -> None:
-        for waiting in group:
-            waiting.error = Retry("the database did not take the delivery", after_seconds=2)
-            self._count -= len(waiting.arrivals)
-            waiting.done.set()
+    def _fail(self, batch: _Batch) -> None:
+        self._refused.update(arrival.channel for arrival in batch.arrivals)
+        self._count -= len(batch.arrivals)
+        batch.done.set()
 
     def _refuse_all(self) -> None:
         self._up = False
-        group = list(self._waiting)
-        self._waiting.clear()
-        self._fail(group)
+        while self._waiting:
+            self._fail(self._waiting.popleft())
