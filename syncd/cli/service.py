@@ -93,7 +93,7 @@ def demo(
     orders_per_second: Annotated[
         float, typer.Option("--orders-per-second", min=0, metavar="N", help="Over all channels.")
     ] = 5,
-    faults: Annotated[Faults, typer.Option("--faults", help="How much goes wrong at the channels.")] = Faults.SOME,
+    faults: Annotated[Faults, typer.Option("--faults", help="How much goes wrong at the channels.")] = Faults.NONE,
     config: Annotated[Path | None, typer.Option("--config", hidden=True)] = None,
     json: AsJson = False,
 ) -> None:

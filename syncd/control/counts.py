@@ -5,17 +5,20 @@ What the channels' listings would then show is asked of the same functions that 
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from functools import partial
+from typing import Final
 
 from syncd.control.context import ControlContext
+from syncd.domain import mass_change
 from syncd.domain.books import Books, Need
 from syncd.domain.commands import TakeCounts
-from syncd.domain.ids import ChannelId, Instant, LevelKey, ListingKey, LocationId, Sku
+from syncd.domain.ids import ChannelId, Instant, LevelKey, LocationId, Sku
 from syncd.domain.ledger import Cause
+from syncd.domain.mass_change import Reach as Reach
+from syncd.domain.mass_change import beyond
 from syncd.domain.setup import ChannelSetup
-from syncd.domain.showing import should_show
 from syncd.storage.books import BookStore
 from syncd.storage.decisions import Counts
 from syncd.storage.pool import Connection
@@ -23,8 +26,6 @@ from syncd.storage.queries import load
 
 READS = load("reads")
 CHUNK: Final = 1000
-FEWEST_ALTERED: Final = 10
-FEWEST_ZEROED: Final = 5
 
 Progress = Callable[[str, int, int], Awaitable[None]]
 """What is being done, how much of it is done, of how much."""
@@ -41,21 +42,6 @@ class Change:
     """There is such a level already."""
 
 
-@dataclass(slots=True)
-class Reach:
-    """What some counts would do to one channel's synchronised listings."""
-
-    synchronised: int = 0
-    altered: int = 0
-    zeroed: int = 0
-    sample: list[dict[str, Any]] = field(default_factory=list)
-
-    def is_too_much_for(self, setup: ChannelSetup) -> bool:
-        return (self.altered >= FEWEST_ALTERED and self.altered > setup.mass_alter * self.synchronised) or (
-            self.zeroed >= FEWEST_ZEROED and self.zeroed > setup.mass_zero * self.synchronised
-        )
-
-
 @dataclass(slots=True, kw_only=True)
 class Plan:
     """What the counts come to."""
@@ -69,7 +55,7 @@ class Plan:
 
     def beyond(self, channels: Mapping[ChannelId, ChannelSetup]) -> dict[ChannelId, Reach]:
         """The channels for which this is too large a change to be believed."""
-        return {channel: reach for channel, reach in self.reach.items() if reach.is_too_much_for(channels[channel])}
+        return beyond(self.reach, channels)
 
 
 def kind_of(change: Change) -> str:
@@ -117,24 +103,13 @@ async def _books(context: ControlContext, connection: Connection, skus: set[Sku]
 
 def measure(books: Books, changes: Sequence[Change], reach: Mapping[ChannelId, Reach]) -> None:
     """Add to `reach` how the synchronised listings of these SKUs would change; the books are spent afterwards."""
-    listings = [
-        (listing, listing.sku)
-        for key, listing in books.listings.items()
-        if key.channel in reach and listing.sku is not None and listing.tracked and listing.account.expected is not None
-    ]
-    before: dict[ListingKey, int] = {row.key: should_show(books, row, sku).units for row, sku in listings}
+    mass_change.measure(books, partial(_enter, books, changes), reach)
+
+
+def _enter(books: Books, changes: Sequence[Change]) -> None:
     for change in changes:
         on_hand = books.level(change.key).on_hand + change.counted - change.had
         books.set_count(change.key, on_hand, books.now, "count", Cause(actor="syncd"))
-    for listing, sku in listings:
-        was, units = before[listing.key], should_show(books, listing, sku).units
-        if was == units:
-            continue
-        at = reach[listing.key.channel]
-        at.altered += 1
-        at.zeroed += was > 0 >= units
-        if len(at.sample) < FEWEST_ALTERED:
-            at.sample.append({"sku": sku, "remote_id": listing.key.remote_id, "shows": was, "would_show": units})
 
 
 async def book(context: ControlContext, plan: Plan, reason: str, actor: str, progress: Progress) -> None:

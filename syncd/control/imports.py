@@ -10,17 +10,17 @@ from aiohttp import web
 
 from syncd.control.answers import CONTEXT, Lines, Problem, flag, streamed
 from syncd.control.context import ControlContext
-from syncd.control.counts import Plan, Reach, book, kind_of, plan
+from syncd.control.counts import Plan, book, kind_of, plan
 from syncd.control.peer import actor
 from syncd.control.stock import sku_fault
-from syncd.domain.conflicts import Conflict, ConflictKind
 from syncd.domain.ids import ChannelId, LevelKey, LocationId, Sku
+from syncd.domain.mass_change import Reach, question, shares
 from syncd.domain.quantities import BadQuantity, whole
+from syncd.domain.setup import Setup
 from syncd.storage import decisions
 from syncd.storage.decisions import HeldChange
 
 MOST_ROWS: Final = 2_000_000
-MOST_REFUSED: Final = 10_000
 _ROWS_A_LINE: Final = 500
 _ONE_AT_A_TIME: Final = web.AppKey("one_import_at_a_time", anyio.Lock)
 
@@ -52,8 +52,9 @@ async def import_counts(request: web.Request) -> web.StreamResponse:
             result = _result(source, planned, upload)
             if verbose:
                 await _send_changes(lines, planned)
-            beyond = planned.beyond(context.stock.setup.channels)
-            result["held_by"] = {channel: _shares(context, channel, reach) for channel, reach in beyond.items()}
+            channels = context.stock.setup.channels
+            beyond = planned.beyond(channels)
+            result["held_by"] = {channel: shares(reach, channels[channel]) for channel, reach in beyond.items()}
             if apply and not upload.refused:
                 if beyond:
                     result["conflict"] = await _hold(context, source, who, planned, beyond, upload)
@@ -75,10 +76,9 @@ async def receive(request: web.Request, context: ControlContext) -> Upload:
             raise Problem("usage", "each line has to be [line, sku, location, on_hand]")
         if len(seen) >= MOST_ROWS:
             raise Problem("usage", f"more than {MOST_ROWS} rows at once")
-        fault = row_fault(row, context, seen)
+        fault = row_fault(row, context.stock.setup, seen)
         if fault:
-            if len(upload.refused) < MOST_REFUSED:
-                upload.refused.append({"line": row[0], "reason": fault})
+            upload.refused.append({"line": row[0], "reason": fault})
             continue
         key = LevelKey(Sku(row[1]), locations[row[2]])
         seen.add(key)
@@ -86,12 +86,11 @@ async def receive(request: web.Request, context: ControlContext) -> Upload:
     return upload
 
 
-def row_fault(row: list[Any], context: ControlContext, seen: set[LevelKey]) -> str:
+def row_fault(row: list[Any], setup: Setup, seen: set[LevelKey]) -> str:
     """Why the row cannot be booked; empty when it can."""
     _, sku, location, on_hand = row
     if not isinstance(sku, str) or not isinstance(location, str):
         return "SKU and location have to be text"
-    setup = context.stock.setup
     if sku_fault(sku):
         return sku_fault(sku)
     if location not in setup.locations:
@@ -129,31 +128,11 @@ async def _hold(
 ) -> int:
     """Book nothing; keep the counts, and ask a person."""
     subject = f"stock import|{source}"
-    facts = {
-        "source": source,
-        "by": who,
-        "rows": len(planned.changes),
-        "counts": dict(planned.counts()),
-        "channels": {channel: _shares(context, channel, reach) for channel, reach in beyond.items()},
-        "sample": [{"channel": channel, **row} for channel, reach in beyond.items() for row in reach.sample],
-        "what_to_do": "look at the sample; `syncd conflicts resolve ID --take apply` books it all, "
-        "`--take discard` forgets it",
-    }
+    facts = {"source": source, "by": who, "rows": len(planned.changes), "counts": dict(planned.counts())}
+    conflict = question(subject, beyond, context.stock.setup.channels, facts)
     change = HeldChange(subject=subject, source=source, actor=who, as_of=planned.as_of, counts=upload.counts)
-    conflict = Conflict(kind=ConflictKind.MASS_CHANGE, subject=subject, facts=facts)
     async with decisions.deciding(context.database.dsn) as connection:
         return await decisions.hold(connection, change, conflict, context.now())
-
-
-def _shares(context: ControlContext, channel: ChannelId, reach: Reach) -> dict[str, Any]:
-    setup = context.stock.setup.channels[channel]
-    return {
-        "synchronised": reach.synchronised,
-        "altered": reach.altered,
-        "zeroed": reach.zeroed,
-        "may_alter": setup.mass_alter,
-        "may_zero": setup.mass_zero,
-    }
 
 
 def _result(source: str, planned: Plan, upload: Upload) -> dict[str, Any]:

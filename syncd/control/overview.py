@@ -147,9 +147,9 @@ def oldest_seconds(desk: Desk) -> float | None:
 
 def needs_a_person(conflicts: Mapping[str, int], letters: int, rows: list[dict[str, Any]]) -> list[str]:
     """Each thing that goes on only when somebody acts, in words."""
-    found = [f"{count} open {kind} conflicts: syncd conflicts list" for kind, count in conflicts.items()]
+    found = [f"{_counted(count, f'open {kind} conflict')}: syncd conflicts list" for kind, count in conflicts.items()]
     if letters:
-        found.append(f"{letters} dead letters: syncd dead-letters list")
+        found.append(f"{_counted(letters, 'dead letter')}: syncd dead-letters list")
     for row in rows:
         channel, state = row["channel"], row["state"]
         if state == "awaiting_first_sync":
@@ -157,6 +157,10 @@ def needs_a_person(conflicts: Mapping[str, int], letters: int, rows: list[dict[s
         elif state == "failed" or row["trouble"]:
             found.append(f"{channel} is {state}: {row['trouble'] or row['last_error'] or 'it keeps crashing'}")
     return found
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 ROUTES = [web.get("/v1/status", status)]
