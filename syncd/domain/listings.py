@@ -66,7 +66,8 @@ class Account:
     """Something was seen that `expected` does not explain: read the listing again."""
     differs_since: Instant | None = None
     refused: int | None = None
-    """The `expected` with which the channel refused a compare; not tried again until it changes or a reading agrees."""
+    """The `expected` with which the channel refused a compare; not tried again until it changes or a reading agrees.
+    An absolute write compares by reading first, and may still go below what was read."""
 
     @property
     def expected(self) -> int | None:
@@ -240,6 +241,8 @@ def next_write(account: Account, desired: int, when: Circumstances) -> Write | H
         case WriteKind.RELATIVE:
             pass
         case WriteKind.ABSOLUTE:
+            if account.refused == expected and (account.reading is None or desired >= account.reading.units):
+                return Hold.REFUSED
             if not when.orders_read_in_step and (rise or when.orders_readable):
                 return Hold.ORDERS_UNREAD
         case _ as never:
