@@ -111,9 +111,7 @@ def unseen_key(channel: ChannelId, alias: Alias) -> ListingKey:
 def unseen_item(channel: ChannelId, alias: Alias, sku_text: str) -> Listing:
     """An item that only an order has named so far: nothing is written to it, but it can be linked."""
     key = unseen_key(channel, alias)
-    return Listing(
-        key=unseen_key(channel, alias), alias=alias, sku_text=sku_text, title="named by an order", tracked=False
-    )
+    return Listing(key=key, alias=alias, sku_text=sku_text, title="named by an order", tracked=False)
 
 
 def line_subject(channel: ChannelId, line: Line) -> str:
