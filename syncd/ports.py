@@ -41,6 +41,8 @@ class Capabilities:
     """After an unanswered write: when it can no longer take effect."""
     takes_force_later: bool = False
     """Accepted writes take force later: the channel is a `LateChannel`."""
+    tells_counts: bool = False
+    """It tells stock snapshots: they are judged where it is the authority of a location."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +98,50 @@ class ItemChange(NamedTuple):
     """Only at this location, when given."""
 
 
+class StockLine(NamedTuple):
+    """A physical count of one item, whole units on hand; `units` None when it was named but its figure is unusable."""
+
+    units: int | None
+    sku_text: str = ""
+    remote_id: RemoteId | None = None
+    """The item as the channel's listings name it; the SKU text is used where it is not linked."""
+    remote_location: RemoteLocation = RemoteLocation("")
+
+
+class BookedDocument(NamedTuple):
+    """An authority's own entry about one of our orders and one item, as it stands in its books."""
+
+    number: str
+    """Its number there (with the line's, where one document has several): each counts once."""
+    reference: str
+    """Our order: its id or its name, as the shop gave it."""
+    units: int
+    """How it moved the authority's count: a shipment is below zero."""
+    sku_text: str = ""
+    remote_id: RemoteId | None = None
+    remote_location: RemoteLocation = RemoteLocation("")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StockSnapshot:
+    """What a system that counts a location says is there, as of a moment of its own clock; whole or in parts."""
+
+    name: str
+    """What identifies the snapshot within the channel; its parts share it."""
+    at: Span
+    lines: tuple[StockLine, ...] = ()
+    complete: bool = False
+    """The source says that this is everything it has: an item that no part names is at zero. Said on the last part."""
+    locations: tuple[RemoteLocation, ...] = ()
+    """Of which locations it is everything, when complete; none named means every location that its lines name."""
+    documents: tuple[BookedDocument, ...] | None = None
+    """None where the source shows none. Else all that it entered up to `at` and did not tell in an earlier snapshot;
+    telling one again is harmless, and the first snapshot should reach back as far as `books_within`."""
+    part: int = 1
+    last: bool = True
+    """The last part; nothing of a snapshot is taken before all of its parts are here."""
+
+
 class Fault(NamedTuple):
     """A part of a delivery that could not be used; the rest of it was."""
 
@@ -112,6 +158,7 @@ class Facts:
     """Whole orders or parts of them; merged into what is known."""
     observations: tuple[Observation, ...] = ()
     items: tuple[ItemChange, ...] = ()
+    snapshot: StockSnapshot | None = None
     fetch: tuple[OrderId, ...] = ()
     """Orders that were only hinted at: to be read from the channel."""
     fetched: tuple[OrderId, ...] = ()
@@ -163,7 +210,7 @@ class Channel(Protocol):
         """Take over facts stored by an earlier run, so that deliveries can be verified before the first call."""
 
     def verify(self, headers: Mapping[str, str], body: bytes) -> Delivery:
-        """Check the signature on the raw bytes, in constant time. Header names come in lower case."""
+        """Check the signature on the raw bytes, in constant time. Headers are asked for by names in lower case."""
 
     def parse(self, topic: str, headers: Mapping[str, str], body: bytes) -> Facts: ...
 

@@ -1,13 +1,14 @@
 """What the outside may call: webhooks, health, metrics."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import anyio
 import structlog
 from aiohttp import web
 from anyio.abc import TaskStatus
+from prometheus_client import Counter
 
 from syncd.actors.desk import Desk
 from syncd.actors.raw import RawWriter
@@ -15,7 +16,7 @@ from syncd.config.model import ListenerTable
 from syncd.domain.errors import BadSignature, Retry, Unverifiable
 from syncd.domain.ids import ChannelId
 from syncd.observe.metrics import CONTENT_TYPE, Metrics
-from syncd.ports import Channel, Now
+from syncd.ports import Channel, Delivery, Now
 from syncd.storage.inbox import Arrival
 
 log = structlog.get_logger(__name__)
@@ -38,6 +39,7 @@ class Listener:
     ready: Callable[[], bool]
     address: str = ""
     """Where it listens, once it does."""
+    _counters: dict[tuple[ChannelId, str, str], Counter] = field(default_factory=dict)
 
     def application(self) -> web.Application:
         app = web.Application(client_max_size=self.settings.max_body)
@@ -79,19 +81,19 @@ class Listener:
         if channel is None:
             return _refuse(404, "unknown_channel", f"there is no channel {channel_id}")
         try:
-            with anyio.fail_after(READ_SECONDS):
-                body = await request.read()
+            body = await _body(request)
         except web.HTTPRequestEntityTooLarge:
             return self._refused(channel_id, 413, "too_large", f"a body may have {self.settings.max_body} bytes")
         except TimeoutError:
             return self._refused(channel_id, 408, "too_slow", f"the body did not come within {READ_SECONDS:g} s")
-        headers = {name.lower(): value for name, value in request.headers.items()}
         try:
-            delivery = channel.verify(headers, body)
+            delivery = channel.verify(request.headers, body)
         except BadSignature as error:
             return self._refused(channel_id, 401, "bad_signature", str(error))
         except Unverifiable as error:
             return self._refused(channel_id, 400, "unverifiable", str(error))
+        if not _is_text(delivery):
+            return self._refused(channel_id, 400, "unverifiable", "a header that names the delivery is no text")
         arrival = Arrival(
             channel=channel_id,
             key=delivery.key,
@@ -129,7 +131,31 @@ class Listener:
         return _refuse(status, code, message)
 
     def _count(self, channel: ChannelId, result: str, topic: str) -> None:
-        self.metrics.webhooks_received_total.labels(channel, topic, result).inc()
+        counter = self._counters.get((channel, topic, result))
+        if counter is None:
+            counter = self.metrics.webhooks_received_total.labels(channel, topic, result)
+            self._counters[channel, topic, result] = counter
+        counter.inc()
+
+
+def _is_text(delivery: Delivery) -> bool:
+    """Header bytes that are no UTF-8 arrive as lone surrogates, which no database stores."""
+    try:
+        "".join((delivery.key, delivery.event_id, delivery.topic, *delivery.headers.values())).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+async def _body(request: web.Request) -> bytes:
+    """A body that came together with its head is not waited for, and needs no clock.
+
+    Raises TimeoutError when the sender is too slow.
+    """
+    if request.content.is_eof():
+        return await request.read()
+    with anyio.fail_after(READ_SECONDS):
+        return await request.read()
 
 
 def _refuse(status: int, code: str, message: str, *, retry_after_seconds: float | None = None) -> web.Response:
