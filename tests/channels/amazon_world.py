@@ -90,7 +90,6 @@ class World:
     async def poll(self, **later: float) -> list[OrdersPage]:
         """The same once the order list tells everything up to now."""
         self.clock.advance(**(later or {"seconds": 121}))
-        self.channel._orders._read_at = None  # noqa: SLF001 - the loop's clock has not moved with the shop's
         return await self.pages()
 
     def take(self, facts: Facts) -> None:

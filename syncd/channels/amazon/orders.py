@@ -61,7 +61,7 @@ class OrderReader:
         self._settings = settings
         self._now = now
         self._v0 = OrdersV0(api, settings)
-        self._read_at: float | None = None
+        self._read_at: Instant | None = None
         self._reached: Instant | None = None
         self._stand_in = False
         self._fetched: dict[OrderId, tuple[float, Record]] = {}
@@ -110,7 +110,6 @@ class OrderReader:
         return _record(FETCHED, inside(reply.body.get("order")))
 
     async def _walk(self, what: str, held: dict[str, str]) -> AsyncIterator[OrdersPage]:
-        began = anyio.current_time()
         now = int(self._now().timestamp() * 1000)
         after, token = self._begin(what, held, now)
         base: dict[str, str] = {key: held[key] for key in ("changed", "deep") if key in held}
@@ -128,7 +127,7 @@ class OrderReader:
             if what != "changed" or "deep" not in base:
                 done["deep"] = until
             self._reached = self._up_to(until, page)
-            self._read_at = began if what == "changed" or what == "deep" else None
+            self._read_at = now if what in ("changed", "deep") else None
             reached = None if what == "open" else self._reached
             yield OrdersPage(records=records, cursor=done, reached=reached)
             return
@@ -161,9 +160,9 @@ class OrderReader:
         """Has the list been read just now, or so lately that it serves while there is no token for another call?"""
         if self._read_at is None or self._reached is None or "changed" not in held or "token" in held:
             return False
-        age = anyio.current_time() - self._read_at
+        age_seconds = (int(self._now().timestamp() * 1000) - self._read_at) / 1000
         wanting = self._settings.orders_api != "v0" and self._api.wait_seconds(SEARCH_ORDERS) > 1.0
-        return age < (REUSE_SECONDS if wanting else FRESH_SECONDS)
+        return 0 <= age_seconds < (REUSE_SECONDS if wanting else FRESH_SECONDS)
 
     def _up_to(self, until: str, page: Page) -> Instant:
         lag = int(self._settings.orders_lag_seconds * 1000)
