@@ -117,11 +117,11 @@ def refund_keep(demo: DemoShop, deed: Deed, rng: random.Random) -> bool:
 
 
 def refund_legacy(demo: DemoShop, deed: Deed, rng: random.Random) -> bool:
-    order = _pick(demo, rng, lambda each: bool(_shipped(each)))
+    """The restock type of old refunds, which does not say whether the units had been shipped; here they had not."""
+    order = _pick(demo, rng, lambda each: bool(_to_ship(each)))
     if order is None:
         return False
-    line = rng.choice(_shipped(order))
-    demo.shop.refund(order, [(line, 1, "legacy_restock", None)])
+    demo.shop.refund(order, [(rng.choice(_to_ship(order)), 1, "legacy_restock", None)])
     return True
 
 
@@ -157,12 +157,15 @@ def cancel_written_off(demo: DemoShop, deed: Deed, rng: random.Random) -> bool:
 
 
 def edit(demo: DemoShop, deed: Deed, rng: random.Random) -> bool:
-    """The buyer thinks again: something more, something less, or both."""
+    """The buyer thinks again: something more, something less, or both.
+
+    What is taken off goes back on the shelf: the API does not tell of an edit that writes units off.
+    """
     order = _pick(demo, rng, lambda each: bool(_to_ship(each)))
     if order is None:
         return False
     line = rng.choice(_to_ship(order))
-    remove = [(line, rng.randint(1, line.unfulfilled), rng.random() < 0.8)] if rng.random() < 0.6 else []
+    remove = [(line, rng.randint(1, line.unfulfilled), True)] if rng.random() < 0.6 else []
     more = rng.choice(list(demo.sold))
     add = [(more, 1)] if demo.shop.sellable(more) > 1 and (not remove or rng.random() < 0.5) else []
     if not add and not remove:

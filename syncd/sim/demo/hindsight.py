@@ -18,6 +18,7 @@ from syncd.sim.remotes.shopify import Item, Location
 UNAVOIDABLE_WITHIN: Final = timedelta(seconds=1)
 KNOWN_FOR: Final = timedelta(seconds=3)
 """A write may be this old when it arrives: what was known before must be in it."""
+SLOWEST: Final = 5
 EDITED_WITHIN: Final = timedelta(seconds=15)
 
 
@@ -71,6 +72,7 @@ class Hindsight:
     oversells: Counter[str] = field(default_factory=Counter)
     avoidable: list[str] = field(default_factory=list)
     latencies: list[float] = field(default_factory=list)
+    slowest: list[tuple[float, str]] = field(default_factory=list)
     writes: int = 0
     rises: int = 0
     late: list[str] = field(default_factory=list)
@@ -97,7 +99,7 @@ def look_back(world: World, entered: Entered, watch: Watch, gaps: Sequence[Gap])
     sendings = watch.first_sendings()
     for key, rows in by_key.items():
         for listing, shown in rows:
-            _judge_writes(back, listing, shown, known[key], sendings)
+            _judge_writes(back, listing, shown, known.get(key, _course((), 0)), sendings)
     for step in steps:
         if step.what == "sold" and step.by == "buyer" and step.at > entered.counted_at and step.demo is not None:
             back.sales += 1
@@ -219,7 +221,10 @@ def _time_news(
     if end is None:
         back.never.append(f"{demo.channel} {item.sku}: the sale of {step.at:%H:%M:%S.%f} never reached it")
     elif not any(gap.channel in (None, demo.channel) and gap.begin <= end and gap.end >= step.at for gap in gaps):
-        back.latencies.append((end - step.at).total_seconds())
+        seconds = (end - step.at).total_seconds()
+        back.latencies.append(seconds)
+        told = f"{step.key[0]} at {step.key[1]}, sold at {step.at:%H:%M:%S.%f}, to {demo.channel}"
+        back.slowest = sorted([*back.slowest, (round(seconds, 3), told)], reverse=True)[:SLOWEST]
 
 
 def _caught_up(

@@ -75,12 +75,12 @@ async def settle(world: World, server: ShopifyServer, daemon: DaemonProcess, opt
         await server.drained(timeout_seconds=QUIET_SECONDS)
     except TimeoutError:
         raise NeverQuiet("webhooks are still on their way") from None
-    await _until_idle(daemon, QUIET_SECONDS)
     await _insist(daemon, "/v1/channels/poll", {"all": True})
     if options.faults != "none":
         tell("news was lost on purpose; every shop is read once more, whole")
-        for demo in world.shops:
-            await _reconcile(daemon, demo.channel)
+        async with anyio.create_task_group() as tasks:
+            for demo in world.shops:
+                tasks.start_soon(_reconcile, daemon, demo.channel)
     await _until_idle(daemon, QUIET_SECONDS)
     return anyio.current_time() - begun
 

@@ -35,6 +35,12 @@ class Stock(NamedTuple):
         return self.on_hand - self.committed
 
 
+NOTHING: Final = Stock(0, 0)
+
+OrderKey = tuple[str, str, str, str]
+"""Channel, order id, SKU and location of ours."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """One thing that moved stock of ours; `demo` None where it was entered into syncd."""
@@ -122,6 +128,17 @@ def expected_levels(world: World, entered: Entered) -> dict[Key, Stock]:
         on_hand[step.key] += step.on_hand
         committed[step.key] += step.committed
     return {key: Stock(on_hand[key], committed[key]) for key in on_hand.keys() | committed.keys()}
+
+
+def booked_by_order(world: World, entered: Entered) -> dict[OrderKey, Stock]:
+    """What each order must have moved of each SKU at each location, since the counts."""
+    found: dict[OrderKey, Stock] = {}
+    for step in all_steps(world, entered):
+        if step.demo is not None:
+            key = (step.demo.channel, str(step.order_id), *step.key)
+            had = found.get(key, NOTHING)
+            found[key] = Stock(had.on_hand + step.on_hand, had.committed + step.committed)
+    return found
 
 
 def available_of(levels: Mapping[Key, Stock], key: Key) -> int:

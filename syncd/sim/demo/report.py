@@ -66,7 +66,7 @@ class Report:
                 "sales": len(back.latencies),
                 "p50": quantile(back.latencies, 0.5),
                 "p99": quantile(back.latencies, 0.99),
-                "most": quantile(back.latencies, 1.0),
+                "slowest": back.slowest,
             },
             "oversold_units": dict(back.oversells),
             "oversells_avoidable": len(back.avoidable),

@@ -165,7 +165,10 @@ def main(options: Options) -> int:
     demo = Demo(options=options, folder=folder, tell=tell)
     try:
         report = anyio.run(_interruptible, demo)
-    except (WouldNotStart, NeverQuiet) as error:
+    except BaseExceptionGroup as errors:
+        error = _first(errors)
+        if not isinstance(error, WouldNotStart | NeverQuiet):
+            raise
         tell(f"{error}; everything is kept in {folder}")
         if options.json:
             sys.stdout.write(orjson.dumps({"ok": False, "error": str(error), "kept": str(folder)}).decode() + "\n")
@@ -182,6 +185,10 @@ def main(options: Options) -> int:
     sys.stderr.write(summary(report) if options.json else "")
     sys.stdout.write("" if options.json else summary(report))
     return EXIT_OK if report.ok else EXIT_FAILED
+
+
+def _first(errors: BaseException) -> BaseException:
+    return _first(errors.exceptions[0]) if isinstance(errors, BaseExceptionGroup) else errors
 
 
 async def _interruptible(demo: Demo) -> Report | None:

@@ -126,9 +126,10 @@ def _stock_sku(world: World, sku: str, number: int, skus: int, rng: random.Rando
         shelves = [location for location, ours in uk.places.items() if at_store or ours == WAREHOUSE]
         _list(uk, sku, Sold(sku), shelves, world, rng, policy)
     if in_de:
-        pack = PACK if not is_scarce and not in_uk and rng.random() < 0.3 else 1
+        by_the_case = not is_scarce and not in_uk and rng.random() < 0.3
         shelves = [location for location, ours in de.places.items() if ours or rng.random() < 0.05]
-        _list(de, f"CASE-{number:04d}" if pack > 1 else sku, Sold(sku, pack), shelves, world, rng, policy)
+        name = f"CASE-{number:04d}" if by_the_case else sku
+        _list(de, name, Sold(sku, PACK if by_the_case else 1), shelves, world, rng, policy)
 
 
 def _list(

@@ -7,7 +7,18 @@ from typing import Any, Final
 
 from syncd.sim.demo.evidence import Evidence
 from syncd.sim.demo.hindsight import Hindsight
-from syncd.sim.demo.replay import Entered, Key, Stock, available_of, crooked_lines, expected_levels, wanted
+from syncd.sim.demo.replay import (
+    NOTHING,
+    Entered,
+    Key,
+    OrderKey,
+    Stock,
+    available_of,
+    booked_by_order,
+    crooked_lines,
+    expected_levels,
+    wanted,
+)
 from syncd.sim.demo.shops import DemoShop, World, shown
 from syncd.sim.remotes.shopify import Line, Order
 
@@ -39,9 +50,10 @@ class Check:
 
 def judge(world: World, entered: Entered, evidence: Evidence, back: Hindsight) -> list[Check]:
     levels = expected_levels(world, entered)
+    by_order = booked_by_order(world, entered)
     return [
         _check("the shops' order books agree with their stock books", _lines_of(world), crooked_lines(world)),
-        _levels(levels, evidence),
+        _levels(levels, by_order, evidence),
         _shops(world, levels),
         _untouched(world),
         _listings(world, levels, evidence),
@@ -66,15 +78,38 @@ def _lines_of(world: World) -> int:
     return sum(len(order.lines) for demo in world.shops for order in demo.shop.orders.values())
 
 
-def _levels(levels: Mapping[Key, Stock], evidence: Evidence) -> Check:
-    """On hand and committed of every SKU at every location."""
+def _levels(levels: Mapping[Key, Stock], by_order: Mapping[OrderKey, Stock], evidence: Evidence) -> Check:
+    """On hand and committed of every SKU at every location; what is wrong is put down to its orders."""
     said = {(row["sku"], row["location"]): Stock(row["on_hand"], row["committed"]) for row in evidence.stock}
+    off = [key for key in levels.keys() | said.keys() if said.get(key, NOTHING) != levels.get(key, NOTHING)]
+    blamed = _blamed(by_order, evidence) if off else {}
     wrong = [
-        f"{key[0]} at {key[1]}: on_hand, committed {tuple(said.get(key, Stock(0, 0)))}, the books make {tuple(true)}"
-        for key in sorted(levels.keys() | said.keys())
-        if said.get(key, Stock(0, 0)) != (true := levels.get(key, Stock(0, 0)))
+        f"{key[0]} at {key[1]}: on_hand, committed {tuple(said.get(key, NOTHING))}, "
+        f"the books make {tuple(levels.get(key, NOTHING))}: {'; '.join(blamed.get(key, ())) or 'not by an order'}"
+        for key in sorted(off)
     ]
     return _check("levels equal the imported counts plus what the order books make", len(levels), wrong)
+
+
+def _blamed(by_order: Mapping[OrderKey, Stock], evidence: Evidence) -> dict[Key, list[str]]:
+    """The orders for which the ledger booked something else than the shop's books, by SKU and location."""
+    booked: dict[OrderKey, Stock] = {}
+    for entry in evidence.ledger:
+        if entry["order_id"] is not None:
+            key = (entry["channel"], entry["order_id"], entry["sku"], entry["location"])
+            on_hand, committed = booked.get(key, NOTHING)
+            if entry["quantity"] == "on_hand":
+                on_hand += entry["delta"]
+            else:
+                committed += entry["delta"]
+            booked[key] = Stock(on_hand, committed)
+    found: dict[Key, list[str]] = {}
+    for key in sorted(booked.keys() | by_order.keys()):
+        mine, true = booked.get(key, NOTHING), by_order.get(key, NOTHING)
+        if mine != true:
+            told = f"{key[0]} order {key[1]} booked {tuple(mine)}, the shop has {tuple(true)}"
+            found.setdefault((key[2], key[3]), []).append(told)
+    return found
 
 
 def _shops(world: World, levels: Mapping[Key, Stock]) -> Check:

@@ -1,6 +1,7 @@
 """What the simulators' side sees of syncd: when each order's news was acknowledged, and when each write first came."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -26,6 +27,7 @@ class Watch:
     """Attached to the shops before anything happens; times are wall time."""
 
     server: ShopifyServer
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
     _news: dict[tuple[str, int], dict[str, News]] = field(default_factory=dict)
     """(shop domain, order id) to event id to its news."""
     _by_event: dict[str, News] = field(default_factory=dict)
@@ -39,15 +41,20 @@ class Watch:
             if isinstance(event.subject, Order) and event.topic.startswith("orders/"):
                 of_order = self._news.setdefault((shop.domain, event.subject.id), {})
                 if event.event_id not in of_order:
-                    of_order[event.event_id] = self._by_event[event.event_id] = News(datetime.now(UTC))
+                    of_order[event.event_id] = self._by_event[event.event_id] = News(self.now())
 
         def acknowledged(delivery: Delivery) -> None:
             news = self._by_event.get(delivery.event_id)
             if news is not None and news.acknowledged_at is None and delivery.topic.startswith("orders/"):
-                news.acknowledged_at = datetime.now(UTC)
+                news.acknowledged_at = self.now()
 
         shop.listeners.insert(0, happened)
         self.server.site(shop).webhooks.on_acknowledged = acknowledged
+
+    def heard(self, shop: Shop, order: Order) -> None:
+        """Everything about the order so far was acknowledged now."""
+        for news in self._news.get((shop.domain, order.id), {}).values():
+            news.acknowledged_at = news.acknowledged_at or self.now()
 
     def known_at(self, shop: Shop, order_id: int, at: datetime) -> datetime | None:
         """From when on syncd could have known what happened to the order at `at`; None when no webhook told it."""
