@@ -145,7 +145,9 @@ async def open_world(
             return settings_for(server.url, **{"marketplaces": list(marketplaces), **keys, **more})
 
         channel = AmazonChannel(settings(), mapped, clock)
+        world = World(seller, server, clock, channel, settings)
         try:
-            yield World(seller, server, clock, channel, settings)
+            yield world
         finally:
             await channel.close()
+            await world.channel.close()

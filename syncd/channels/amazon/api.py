@@ -34,7 +34,7 @@ class Operation:
 
 
 SEARCH_ORDERS: Final = Operation(name="searchOrders", rate=0.0056, burst=20)
-GET_ORDER: Final = Operation(name="getOrder", rate=0.5, burst=30)
+GET_ORDER: Final = Operation(name="getOrder", rate=0.5, burst=30, patience_seconds=0.5)
 GET_ORDERS_V0: Final = Operation(name="getOrders (v0)", rate=0.0167, burst=20)
 GET_ORDER_V0: Final = Operation(name="getOrder (v0)", rate=0.5, burst=30)
 GET_ORDER_ITEMS_V0: Final = Operation(name="getOrderItems (v0)", rate=0.5, burst=30, patience_seconds=60.0)

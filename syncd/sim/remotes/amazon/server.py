@@ -1,7 +1,9 @@
 """The same over HTTP: who may call, how often, what goes wrong, and which handler answers."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from email.utils import format_datetime
 from types import TracebackType
 from typing import Any
@@ -35,6 +37,17 @@ ROUTES: Sequence[tuple[str, str, str, Handler]] = (
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """One call and its answer, for holding both against the vendor's models."""
+
+    operation: str
+    query: Mapping[str, str]
+    request: Any
+    status: int
+    answer: Any
+
+
 class AmazonServer:
     """`async with AmazonServer(seller)`; its address is `url`. `on_call` hears ("before" or "after", operation), where
     "after" is when the effect is there and the answer is not yet sent."""
@@ -55,7 +68,8 @@ class AmazonServer:
         self.feeds = Feeds(seller)
         self.on_call: list[Callable[[str, str], None]] = []
         self.calls: list[str] = []
-        self.bodies: list[tuple[str, Any]] = []
+        self.bodies: deque[tuple[str, Any]] = deque(maxlen=1000)
+        self.exchanges: deque[Exchange] = deque(maxlen=1000)
         self.agents: set[str] = set()
         self.url = ""
         self._port = port
@@ -117,6 +131,15 @@ class AmazonServer:
                 await self._spoil_after(fault, request)
             except Refused as refused:
                 return self._refusal(operation, refused)
+            self.exchanges.append(
+                Exchange(
+                    operation=operation,
+                    query=dict(request.query),
+                    request=json.loads(body) if body else None,
+                    status=told.status,
+                    answer=told.body,
+                )
+            )
             return self._respond(operation, told.status, b"<html>" if fault == "not_json" else _json(told.body))
 
         return answer
