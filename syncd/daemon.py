@@ -27,13 +27,14 @@ from syncd.actors.desk import Desk
 from syncd.actors.doorbell import Doorbell
 from syncd.actors.janitor import Janitor
 from syncd.actors.raw import RawWriter
+from syncd.actors.snapshots import Snapshots
 from syncd.actors.stock import AnotherDaemon, StockActor
 from syncd.actors.supervisor import supervise
 from syncd.config.explain import ConfigError
 from syncd.config.load import load
 from syncd.config.model import Config
 from syncd.control.context import ControlContext
-from syncd.control.server import serve_control
+from syncd.control.server import SocketTaken, serve_control
 from syncd.domain.backoff import Backoff
 from syncd.domain.books import ChannelRecord
 from syncd.domain.errors import InvariantBroken, Retry
@@ -43,7 +44,7 @@ from syncd.observe.metrics import Metrics
 from syncd.observe.notify import Notifier
 from syncd.ports import Channel
 from syncd.storage.embedded import EmbeddedPostgres
-from syncd.storage.errors import StateDirectoryInUse
+from syncd.storage.errors import DatabaseNewer, MigrationChanged, PostgresUnusable, StateDirectoryInUse
 from syncd.storage.migrate import migrate
 from syncd.storage.pool import Database, connected, is_connection_lost, open_database
 
@@ -115,7 +116,8 @@ class Daemon:
     async def _start(self, tasks: TaskGroup, dsn: str, database: Database, notifier: Notifier) -> None:
         config = self.config
         shops = {id: channels.kind(table.kind).create(table, now) for id, table in config.channels.items()}
-        setup = config.setup({id: shop.capabilities.write for id, shop in shops.items()})
+        counting = {id for id, shop in shops.items() if shop.capabilities.tells_counts}
+        setup = config.setup({id: shop.capabilities.write for id, shop in shops.items()}, counting)
         desks = {id: Desk(ChannelRecord(channel=id, kind=table.kind)) for id, table in config.channels.items()}
         bell = Doorbell()
         connector = Connector(lambda: dsn, self.rng)
@@ -157,6 +159,7 @@ class Daemon:
         tasks.start_soon(_within, scope, partial(supervise, {id: one.run for id, one in crew.items()}, desks, self.rng))
         address = await tasks.start(listener.run)
         tasks.start_soon(Janitor(database, stock, raw, desks, shops, self.metrics, connector, now).run)
+        tasks.start_soon(Snapshots(database, stock, shops, desks, now).run)
         tasks.start_soon(self.metrics.watch_event_loop)
         tasks.start_soon(_watchdog, notifier, stock)
         self.ready = True
@@ -197,7 +200,8 @@ class Daemon:
                 log.warning("config.needs_restart", channel=id, what="settings of the channel's kind")
         if fresh.listener != old.listener or fresh.database_url != old.database_url:
             log.warning("config.needs_restart", what="listener or database")
-        stock.setup = fresh.setup(kept)
+        counting = {id for id, one in crew.items() if one.channel.capabilities.tells_counts}
+        stock.setup = fresh.setup(kept, counting)
         stock.refresh_all()
         self.config = fresh
         log.info("config.reloaded", path=str(fresh.path))
@@ -245,6 +249,10 @@ async def _watchdog(notifier: Notifier, stock: StockActor) -> None:
 EXIT_OK: Final = 0
 EXIT_INTERNAL: Final = 70
 EXIT_TRY_LATER: Final = 75
+EXIT_CONFIG: Final = 78
+TRY_LATER: Final = (AnotherDaemon, StateDirectoryInUse, SocketTaken)
+WRONG_SETUP: Final = (DatabaseNewer, MigrationChanged, PostgresUnusable)
+"""Starting again would not help: a person has to change something first."""
 
 
 def run(config_path: Path) -> int:
@@ -262,9 +270,12 @@ def run(config_path: Path) -> int:
         anyio.run(daemon.run, backend_options={"use_uvloop": _has_uvloop()})
     except BaseException as error:
         known = _cause(error)
-        if isinstance(known, AnotherDaemon | StateDirectoryInUse):
+        if isinstance(known, TRY_LATER):
             log.error("daemon.refused", error=str(known))
             return EXIT_TRY_LATER
+        if isinstance(known, WRONG_SETUP):
+            log.error("daemon.refused", error=str(known))
+            return EXIT_CONFIG
         if isinstance(known, KeyboardInterrupt):
             return EXIT_OK
         log.critical("daemon.failed", error=f"{type(known).__name__}: {known}", exc_info=error)
@@ -278,7 +289,7 @@ def _cause(error: BaseException) -> BaseException:
     if not isinstance(error, BaseExceptionGroup):
         return error
     leaves = [_cause(one) for one in error.exceptions]
-    telling = [leaf for leaf in leaves if isinstance(leaf, AnotherDaemon | StateDirectoryInUse | InvariantBroken)]
+    telling = [leaf for leaf in leaves if isinstance(leaf, (*TRY_LATER, *WRONG_SETUP, InvariantBroken))]
     return (telling or leaves)[0]
 
 

@@ -109,8 +109,10 @@ class Desk:
     """The channel's orders are known, and applied, up to here by its own clock."""
     cursor: Mapping[str, str] | None = None
     catalogue_wanted: bool = False
-    link_wanted: bool = False
-    """There are new SKUs, which items of the channel may go by."""
+    skus_created: int = 0
+    """Counts the groups that brought new SKUs, which items of the channel may go by."""
+    skus_linked: int = 0
+    """Up to which of these the channel's items have been looked through."""
     last_success_at: datetime | None = None
     last_error: str | None = None
     dead_letters: int = 0
@@ -125,6 +127,10 @@ class Desk:
     @property
     def channel(self) -> ChannelId:
         return self.record.channel
+
+    @property
+    def link_wanted(self) -> bool:
+        return self.skus_linked < self.skus_created
 
     @property
     def circuit(self) -> Circuit:

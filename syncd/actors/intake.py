@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import orjson
 import structlog
 
+from syncd.actors.counting import add_needs, is_small, take_in
 from syncd.domain.booking import book_order
 from syncd.domain.books import Books, Need
 from syncd.domain.conflicts import Conflict, ConflictKind, Resolution
@@ -54,6 +55,8 @@ def needs(parsed: Sequence[Parsed], need: Need) -> None:
         need.items.update((channel, seen.remote_id) for seen in facts.observations)
         need.items.update((channel, change.remote_id) for change in facts.items if change.remote_id is not None)
         need.aliases.update((channel, change.alias) for change in facts.items if change.alias is not None)
+        if facts.snapshot is not None and is_small(facts.snapshot):
+            add_needs(need, channel, facts.snapshot)
 
 
 def apply(books: Books, item: Parsed, quarantined: Container[str] = ()) -> None:
@@ -66,6 +69,8 @@ def apply(books: Books, item: Parsed, quarantined: Container[str] = ()) -> None:
         hear(books, ListingKey(channel, seen.remote_id, seen.remote_location), reading)
     for change in facts.items:
         _item_changed(books, channel, change)
+    if facts.snapshot is not None:
+        take_in(books, channel, facts.snapshot, item.row)
     books.wanted.update(OrderKey(channel, order_id) for order_id in facts.fetch)
     read = {OrderKey(channel, order_id) for order_id in facts.fetched}
     books.read |= read

@@ -136,7 +136,7 @@ class Reconciler:
 
     async def link(self) -> None:
         """Link items by SKU text where that is unambiguous, ask about the others, book the orders that waited."""
-        self.desk.link_wanted = False
+        created = self.desk.skus_created
         async with self.database.reading() as connection:
             found = await connection.fetch(BOOKS.link_candidates, self.desk.channel)
         pairs = [(RemoteId(row["remote_id"]), Sku(row["sku"])) for row in found]
@@ -152,6 +152,7 @@ class Reconciler:
             await self.stock.ask(LinkBySku(channel=self.desk.channel, puzzles=some))
         for orders in _chunks(waiting):
             await self.stock.ask(LinkBySku(channel=self.desk.channel, waiting=frozenset(orders)))
+        self.desk.skus_linked = max(self.desk.skus_linked, created)
 
     async def reconcile(self, *, apply: bool, actor: str) -> None:
         """Read the channel anew and judge it; with `apply`, a person says that what is owed may be written."""

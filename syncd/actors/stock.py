@@ -105,6 +105,8 @@ class StockActor:
         self._quarantined: set[str] = set()
         self._stale_skus: str | None = None
         """While not None, SKUs after this one still show what an older configuration wanted."""
+        self.snapshots = Doorbell()
+        """Rung when parts of an authority's snapshot have arrived."""
         self.on_commit: Callable[[Books], None] = lambda books: None
         """Called after each commit with what it changed; must be quick and must not fail."""
 
@@ -332,6 +334,7 @@ class StockActor:
             need.items |= wanted.items
             need.skus |= wanted.skus
             need.new_skus |= wanted.new_skus
+            need.documents |= wanted.documents
         books = await store.load(need, self.setup, self._milliseconds(), self._blocked())
         for item in parsed:
             intake.apply(books, item, self._quarantined)
@@ -382,8 +385,10 @@ class StockActor:
             if conflict.kind is ConflictKind.QUARANTINED:
                 keep = self._quarantined.add if isinstance(conflict, Conflict) else self._quarantined.discard
                 keep(conflict.subject)
+        if books.snapshot_parts:
+            self.snapshots.ring()
         for desk in self._desks.values() if books.new_skus else ():
-            desk.link_wanted = True
+            desk.skus_created += 1
             desk.questions.ring()
         for channel in books.unknown_items:
             self._desks[channel].catalogue_wanted = True

@@ -2,7 +2,7 @@
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -31,6 +31,7 @@ from syncd.domain.setup import ChannelSetup, DriftRule, FirstSync, Setup
 OURSELVES: Final = "syncd"
 ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]*")
 MEBIBYTE: Final = 1024 * 1024
+BOOKS_WITHIN_SECONDS: Final = 86_400.0
 
 
 class Table(BaseModel):
@@ -226,7 +227,8 @@ class Config:
     locations: Mapping[LocationId, Location]
     channels: Mapping[ChannelId, Channel]
 
-    def setup(self, writes: Mapping[ChannelId, WriteKind]) -> Setup:
+    def setup(self, writes: Mapping[ChannelId, WriteKind], counting: Collection[ChannelId] = ()) -> Setup:
+        """As the rules see it; `counting` are the channels whose kinds tell stock snapshots."""
         return Setup(
             channels={id: channel.setup(writes[id]) for id, channel in self.channels.items()},
             locations=tuple(self.locations),
@@ -234,4 +236,9 @@ class Config:
                 id: location.authority for id, location in self.locations.items() if location.authority is not None
             },
             policy=self.policy,
+            books_within={
+                id: round((location.books_within_seconds or BOOKS_WITHIN_SECONDS) * 1000)
+                for id, location in self.locations.items()
+                if location.authority in counting
+            },
         )

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from syncd.actors.snapshots import book_held
 from syncd.control.answers import CONTEXT, Problem, answer, body_of, flag, limit_of, listed, text_in
 from syncd.control.context import ControlContext
 from syncd.control.counts import book, plan
@@ -15,7 +16,8 @@ from syncd.control.peer import actor
 from syncd.domain.books import Audited
 from syncd.domain.commands import DecideDrift, TryAgain
 from syncd.domain.conflicts import ConflictKind, ConflictState
-from syncd.domain.ids import Alias, ChannelId, RemoteId
+from syncd.domain.ids import Alias, ChannelId, LevelKey, LocationId, RemoteId, Sku
+from syncd.domain.snapshots import TrustAuthority
 from syncd.storage import decisions, inbox
 from syncd.storage.queries import load
 
@@ -40,7 +42,7 @@ WAYS: Final[Mapping[ConflictKind, Mapping[str, str]]] = {
     ConflictKind.REJECTED: {"retry": "write it again", **_IGNORE},
     ConflictKind.QUARANTINED: {"replay": "apply the stored delivery again", **_IGNORE},
     ConflictKind.MASS_CHANGE: {"apply": "book all of it", "discard": "forget it; nothing is booked"},
-    ConflictKind.UNBOOKED: _IGNORE,
+    ConflictKind.UNBOOKED: {"adopt": "the authority has entered them: take its count as it stands", **_IGNORE},
     ConflictKind.STALE: _IGNORE,
 }
 
@@ -149,6 +151,8 @@ async def _act(context: ControlContext, decision: Decision) -> str:
             return await _try_again(context, decision)
         case ConflictKind.QUARANTINED:
             return await _replay(context, decision)
+        case ConflictKind.UNBOOKED:
+            return await _trust(context, decision)
         case _:
             return await _decide_change(context, decision)
 
@@ -208,6 +212,12 @@ async def _replay(context: ControlContext, decision: Decision) -> str:
     return f"replayed by {decision.actor}"
 
 
+async def _trust(context: ControlContext, decision: Decision) -> str:
+    key = LevelKey(Sku(decision.conflict["sku"]), LocationId(decision.conflict["location"]))
+    by = await context.stock.ask(TrustAuthority(key=key, actor=decision.actor))
+    return f"{by:+d}: the authority's count was taken by {decision.actor}"
+
+
 async def _decide_change(context: ControlContext, decision: Decision) -> str:
     """Book a change that was held, as of when it came: what moved since stays on top."""
     subject = decision.conflict["subject"]
@@ -217,6 +227,10 @@ async def _decide_change(context: ControlContext, decision: Decision) -> str:
         change = await decisions.held(connection, subject)
     if change is None:
         raise Problem("refused", "the change is not stored any more")
+
+    if change.channel is not None:
+        await book_held(context.stock, change)
+        return f"applied by {decision.actor}"
 
     async def progress(what: str, done: int, of: int) -> None: ...
 

@@ -111,7 +111,8 @@ class SnapshotPart:
 
     channel: ChannelId
     name: str
-    event_id: EventId
+    number: int
+    inbox_id: int
     last: bool
 
 
@@ -162,6 +163,7 @@ class Books:
     changed_standings: set[LevelKey] = field(default_factory=set)
     new_documents: list[tuple[ChannelId, str, LevelKey]] = field(default_factory=list)
     snapshot_parts: list[SnapshotPart] = field(default_factory=list)
+    ended_snapshots: list[tuple[ChannelId, str]] = field(default_factory=list)
 
     _by_sku: dict[Sku, list[Listing]] = field(default_factory=dict)
     _by_alias: dict[tuple[ChannelId, Alias], list[Listing]] = field(default_factory=dict)

@@ -48,6 +48,25 @@ class TakeSnapshot:
         return take(books, self.snapshot, zeroes=self.zeroes)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndSnapshot:
+    """A snapshot that came in parts has been judged, and booked or held."""
+
+    channel: ChannelId
+    name: str
+    closes: str = ""
+    """A question about an earlier snapshot, which this one answers."""
+
+    def need(self) -> Need:
+        return Need()
+
+    def apply(self, books: Books) -> None:
+        books.ended_snapshots.append((self.channel, self.name))
+        if self.closes:
+            how = "a later snapshot of everything took its place"
+            books.conflicts.append(Resolution(kind=ConflictKind.MASS_CHANGE, subject=self.closes, how=how))
+
+
 def take(books: Books, snapshot: Snapshot, *, zeroes: bool = False) -> int:
     documents = _new_documents(books, snapshot)
     ignored = 0

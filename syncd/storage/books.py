@@ -33,6 +33,7 @@ from syncd.domain.setup import Setup
 from syncd.domain.showing import state
 from syncd.domain.writes import SentWrite, WriteRow
 from syncd.storage.arrays import columns
+from syncd.storage.authorities import load_standings, save_standings
 from syncd.storage.codec import (
     account_from_text,
     account_to_text,
@@ -63,7 +64,7 @@ class BookStore:
         self._has_policies = row["policies"]
 
     async def load(self, need: Need, setup: Setup, now: Instant, blocked: frozenset[ChannelId]) -> Books:
-        """Load everything that the group may touch, in at most four queries."""
+        """Load everything that the group may touch, in a handful of queries."""
         books = Books(setup, now, blocked_channels=blocked, last_write_id=self.write_id)
         aliases = set(need.aliases)
         if need.orders:
@@ -83,6 +84,8 @@ class BookStore:
             if self._has_policies:
                 for row in await self.connection.fetch(SQL.load_policies, list(skus)):
                     books.overrides[row["channel"], Sku(row["sku"])] = override_from_json(row["override"])
+            if setup.books_within:
+                await load_standings(self.connection, books, need, skus)
         if need.new_skus:
             books.known_skus |= await self.existing(need.new_skus)
         return books
@@ -166,6 +169,7 @@ class BookStore:
                 [sku for _, sku, _ in changed],
                 [override_to_text(override) for _, _, override in changed],
             )
+        await save_standings(self.connection, books, recorded_at)
         await self._save_conflicts(books, recorded_at)
         await self._save_writes(books, recorded_at)
         for record in books.channel_records.values():
@@ -256,6 +260,10 @@ def is_one_statement(books: Books) -> bool:
         books.ended,
         books.channel_records,
         books.audits,
+        books.changed_standings,
+        books.new_documents,
+        books.snapshot_parts,
+        books.ended_snapshots,
     )
     if any(rarities) or any(not held.units for held in books.commitments.values()):
         return False

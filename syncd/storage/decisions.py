@@ -8,9 +8,10 @@ from typing import Any, Final
 
 import orjson
 
+from syncd.domain.authority import Document
 from syncd.domain.books import Audited
 from syncd.domain.conflicts import Conflict, ConflictState
-from syncd.domain.ids import Instant, LevelKey, LocationId, Sku
+from syncd.domain.ids import ChannelId, Instant, LevelKey, LocationId, Sku
 from syncd.storage import inbox
 from syncd.storage.books import SQL as BOOKS
 from syncd.storage.pool import Connection, connected, transaction
@@ -31,6 +32,10 @@ class HeldChange:
     actor: str
     as_of: Instant
     counts: Counts
+    channel: ChannelId | None = None
+    """The authority whose snapshot it is; None when people counted."""
+    as_of_latest: Instant | None = None
+    documents: Sequence[tuple[LevelKey, Document]] | None = None
 
 
 @asynccontextmanager
@@ -54,10 +59,13 @@ async def hold(connection: Connection, change: HeldChange, conflict: Conflict, a
         change.as_of,
         rows,
         at,
+        change.channel,
+        change.as_of_latest,
+        None if change.documents is None else [[*key, *document] for key, document in change.documents],
     )
     facts = orjson.dumps(dict(conflict.facts)).decode()
     await connection.execute(
-        CONFLICTS.open, [conflict.kind.value], [conflict.subject], [None], [None], [None], [facts], at
+        CONFLICTS.open, [conflict.kind.value], [conflict.subject], [None], [None], [conflict.channel], [facts], at
     )
     return int(await connection.fetchval(SQL.open_id, conflict.kind.value, conflict.subject))
 
@@ -67,7 +75,21 @@ async def held(connection: Connection, subject: str) -> HeldChange | None:
     if row is None:
         return None
     counts = [(LevelKey(Sku(sku), LocationId(location)), on_hand) for sku, location, on_hand in row["rows"]]
-    return HeldChange(subject=subject, source=row["source"], actor=row["actor"], as_of=row["as_of"], counts=counts)
+    documents = row["documents"]
+    return HeldChange(
+        subject=subject,
+        source=row["source"],
+        actor=row["actor"],
+        as_of=row["as_of"],
+        counts=counts,
+        channel=row["channel"],
+        as_of_latest=row["as_of_latest"],
+        documents=None if documents is None else [_document(*each) for each in documents],
+    )
+
+
+def _document(sku: str, location: str, number: str, reference: str, units: int) -> tuple[LevelKey, Document]:
+    return LevelKey(Sku(sku), LocationId(location)), Document(number, reference, units)
 
 
 async def drop(connection: Connection, subject: str) -> None:

@@ -84,15 +84,15 @@ async def save_cursor(connection: Connection, channel: ChannelId, cursor: Mappin
 
 
 async def after(connection: Connection, through: int, most: int) -> list[InboxRow]:
-    return [_row(row) for row in await connection.fetch(SQL.after, WRITER, through, most)]
+    return [row_of(row) for row in await connection.fetch(SQL.after, WRITER, through, most)]
 
 
 async def by_ids(connection: Connection, ids: Iterable[int]) -> list[InboxRow]:
-    return [_row(row) for row in await connection.fetch(SQL.by_ids, WRITER, list(ids))]
+    return [row_of(row) for row in await connection.fetch(SQL.by_ids, WRITER, list(ids))]
 
 
 async def by_event(connection: Connection, event_id: str) -> list[InboxRow]:
-    return [_row(row) for row in await connection.fetch(SQL.by_event, event_id)]
+    return [row_of(row) for row in await connection.fetch(SQL.by_event, event_id)]
 
 
 async def bury(connection: Connection, letters: Sequence[Letter], at: datetime) -> None:
@@ -118,7 +118,7 @@ async def open_letters(connection: Connection) -> dict[ChannelId, int]:
     return {ChannelId(row["channel"]): row["letters"] for row in await connection.fetch(SQL.open_letters)}
 
 
-def _row(row: asyncpg.Record) -> InboxRow:
+def row_of(row: asyncpg.Record) -> InboxRow:
     return InboxRow(
         id=row["id"],
         channel=ChannelId(row["channel"]),

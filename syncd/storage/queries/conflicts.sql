@@ -43,9 +43,12 @@ SELECT * FROM conflicts WHERE $1 OR state = 'open' ORDER BY id;
 
 -- name: hold_change
 -- Keep a change that is too large to be believed.
-INSERT INTO held_changes (subject, source, actor, as_of, rows, held_at) VALUES ($1, $2, $3, $4, $5::jsonb, $6)
+INSERT INTO held_changes (subject, source, actor, as_of, rows, held_at, channel, as_of_latest, documents)
+VALUES ($1, $2, $3, $4, $5::jsonb, $6, $7, $8, $9::jsonb)
 ON CONFLICT (subject) DO UPDATE
-SET source = excluded.source, actor = excluded.actor, as_of = excluded.as_of, rows = excluded.rows, held_at = excluded.held_at;
+SET source = excluded.source, actor = excluded.actor, as_of = excluded.as_of, rows = excluded.rows,
+    held_at = excluded.held_at, channel = excluded.channel, as_of_latest = excluded.as_of_latest,
+    documents = excluded.documents;
 
 -- name: held_change
 -- The kept change.
