@@ -109,6 +109,24 @@ def refunded_twice_in_different_ways(w: Any) -> None:
     w.shop.refund(order, [(line, 1, "cancel", None), (line, 1, "return", w.locations[0])])
 
 
+def refunded_in_the_old_way(w: Any) -> None:
+    order = w.shop.place_order([(w.item("A"), 4), (w.item("B"), 2)])
+    w.clock.advance(seconds=5)
+    w.shop.fulfil(order, [(order.lines[0], 3)])
+    w.clock.advance(seconds=5)
+    w.shop.refund(order, [(order.lines[0], 2, "legacy_restock", None), (order.lines[1], 1, "legacy_restock", None)])
+    w.clock.advance(seconds=5)
+    w.shop.fulfil(order, [(order.lines[1], 1)])
+
+
+def refunded_in_the_old_way_after_shipping(w: Any) -> None:
+    order = w.shop.place_order([(w.item(), 2)])
+    w.clock.advance(seconds=5)
+    w.shop.fulfil_all(order)
+    w.clock.advance(seconds=5)
+    w.shop.refund(order, [(order.lines[0], 1, "legacy_restock", w.locations[-1])])
+
+
 def refunded_in_money_only(w: Any) -> None:
     order = w.shop.place_order([(w.item(), 1)])
     w.clock.advance(seconds=5)
@@ -215,6 +233,8 @@ ROWS: list[Act] = [
     refunded_and_kept_by_the_buyer,
     refunded_and_written_off,
     refunded_twice_in_different_ways,
+    refunded_in_the_old_way,
+    refunded_in_the_old_way_after_shipping,
     refunded_in_money_only,
     return_processed,
     return_processed_and_refunded,

@@ -3,10 +3,11 @@
 They tell what webhooks do not: the location each line is assigned to, and what processed returns put back.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from syncd.channels.shopify.order_parts import RESTOCK, STOPPED, Account, Traits
+from syncd.channels.shopify.order_parts import LEGACY, RESTOCK, STOPPED, Account, Traits
 from syncd.channels.shopify.values import (
     Object,
     Unusable,
@@ -59,7 +60,7 @@ def read_order_node(node: Object, topic: str, traits: Traits, fetched: Sequence[
         raise Refused(f"{topic}: order {text(node.get('name')) or text(node.get('id'))}: {error}") from error
     fulfilments = _fulfilments(node, account)
     refunds = _refunds(node, account)
-    assigned = dict(_assignments(node, account))
+    assigned = dict(_assignments(node, account, fulfilments.values(), refunds.values()))
     at_till = _location(node.get("retailLocation"), account)
     lines: dict[LineId, Line] = {}
     for raw in raw_lines:
@@ -74,7 +75,7 @@ def read_order_node(node: Object, topic: str, traits: Traits, fetched: Sequence[
         cancelled_at=account.cancelled,
         lines=lines,
         fulfilments=fulfilments,
-        refunds=refunds,
+        refunds=account.settled(refunds, lines, fulfilments) if account.legacy else refunds,
     )
     told = tuple(dict.fromkeys((*fetched, account.order_id))) if fetched else ()
     return Facts(orders=(order,), fetched=told, faults=tuple(account.faults))
@@ -217,6 +218,8 @@ def _refund(
                 continue
         account.refunded(line, restock, quantity, at)
         found[part] = RefundLine(part_id=part, at=at, line_id=line, units=quantity, restock=restock, location=location)
+        if text(each.get("restockType")).lower() == LEGACY:
+            account.legacy.append(found[part])
 
 
 def _dispositions(raw: Any, account: Account, backs: dict[tuple[str, LineId], list[_Back]]) -> None:
@@ -277,17 +280,27 @@ def _counted_once(line: LineId, events: list[_Back]) -> Iterator[RefundLine]:
             )
 
 
-def _assignments(node: Object, account: Account) -> Iterator[tuple[LineId, Assigned]]:
-    """For each line the location that holds most of it: of what is left to ship, else of what was.
+@dataclass(slots=True)
+class _Held:
+    """Units of a line assigned to one location: `left` to ship, `total` ever."""
+
+    left: int = 0
+    total: int = 0
+
+
+def _assignments(
+    node: Object, account: Account, fulfilments: Iterable[Fulfilment], refunds: Iterable[RefundLine]
+) -> Iterator[tuple[LineId, Assigned]]:
+    """For each line the location that holds most of what is left to ship; else of what was never settled.
 
     A line that is split over locations can be told of one only; the rest follows when it ships.
     """
-    held = node.get("fulfillmentOrders")
-    if held is None:
+    assigned = node.get("fulfillmentOrders")
+    if assigned is None:
         return
-    best: dict[LineId, tuple[tuple[int, int], RemoteLocation]] = {}
+    held: dict[LineId, dict[RemoteLocation, _Held]] = {}
     version = account.updated
-    for raw in _listed(held, "fulfillmentOrders", account):
+    for raw in _listed(assigned, "fulfillmentOrders", account):
         try:
             version = max(version, instant(named(raw, "fulfilment order").get("updatedAt"), "updatedAt"))
             location = _location(named(raw.get("assignedLocation"), "assignedLocation").get("location"), account)
@@ -295,15 +308,38 @@ def _assignments(node: Object, account: Account) -> Iterator[tuple[LineId, Assig
                 continue
             is_open = text(raw.get("status")) not in ("CLOSED", "CANCELLED")
             for each in _nodes(raw.get("lineItems"), "lines of a fulfilment order"):
-                line = _line_of(each)
-                left = units(each.get("remainingQuantity"), "remainingQuantity") if is_open else 0
-                weight = left, units(each.get("totalQuantity"), "totalQuantity")
-                if line not in best or weight > best[line][0]:
-                    best[line] = weight, location
+                place = held.setdefault(_line_of(each), {}).setdefault(location, _Held())
+                place.left += units(each.get("remainingQuantity"), "remainingQuantity") if is_open else 0
+                place.total += units(each.get("totalQuantity"), "totalQuantity")
         except Unusable as error:
             account.fault(f"order {account.order_id}, fulfilment order: {error}")
-    for line, (_, location) in best.items():
-        yield line, Assigned(location, version)
+    settled = _settled_at(fulfilments, refunds)
+    for line, places in held.items():
+        # The later of two that hold as much: fulfilment orders come in the order in which they were made.
+        best = max(
+            enumerate(places),
+            key=lambda each: (
+                places[each[1]].left,
+                places[each[1]].total - settled.get((line, each[1]), 0),
+                each[0],
+            ),
+        )
+        yield line, Assigned(best[1], version)
+
+
+def _settled_at(
+    fulfilments: Iterable[Fulfilment], refunds: Iterable[RefundLine]
+) -> dict[tuple[LineId, RemoteLocation], int]:
+    """Units of lines that were shipped from a location, or put back there before shipping."""
+    settled: dict[tuple[LineId, RemoteLocation], int] = {}
+    for each in fulfilments:
+        if each.cancelled_at is None and each.location is not None:
+            for line, quantity in each.lines:
+                settled[line, each.location] = settled.get((line, each.location), 0) + quantity
+    for part in refunds:
+        if part.restock is Restock.BEFORE_SHIPPING and part.location is not None:
+            settled[part.line_id, part.location] = settled.get((part.line_id, part.location), 0) + part.units
+    return settled
 
 
 def _line_of(raw: Any) -> LineId:

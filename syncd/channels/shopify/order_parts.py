@@ -1,24 +1,23 @@
 """What both spellings of an order (webhook bodies and GraphQL nodes) have in common: they come to the same record."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Final
 
-from syncd.domain.ids import Alias, Instant, LineId, OrderId, RemoteLocation
-from syncd.domain.orders import FOREVER, Line, Restock
+from syncd.domain.ids import Alias, Instant, LineId, OrderId, PartId, RemoteLocation
+from syncd.domain.orders import FOREVER, Fulfilment, Line, RefundLine, Restock
 from syncd.ports import Fault
 
 RESTOCK: Final = {
     "cancel": Restock.BEFORE_SHIPPING,
     "return": Restock.RETURNED,
     "no_restock": Restock.NONE,
-    # Written before the other three existed; whatever was shipped by then is in every count since.
     "legacy_restock": Restock.BEFORE_SHIPPING,
 }
+LEGACY: Final = "legacy_restock"
+"""Put back without saying whether it had been shipped: that is for `Account.settled` to find out."""
 STOPPED: Final = frozenset({"cancelled", "error", "failure"})
 """A fulfilment in one of these states ships nothing (any more)."""
-
-CANCELLATION_WINDOW: Final[Instant] = 5_000
-"""A refund made by cancelling an order is dated within this of the cancellation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +66,9 @@ class Account:
     faults: list[Fault] = field(default_factory=list)
     tallies: dict[LineId, Tally] = field(default_factory=dict)
     refunded_at_cancellation: bool = False
+    """Dated the same second: the cancellation itself says by a refund what it put back. A refund taken for one of the
+    cancellation by mistake would put back units that left the books; the other mistake only forgets an edit."""
+    legacy: list[RefundLine] = field(default_factory=list)
     has_returns: bool = False
     returns_are_exact: bool = False
     """The processed units of returns are in the tallies; otherwise only that there are returns is known."""
@@ -79,7 +81,7 @@ class Account:
 
     def refunded(self, line: LineId, restock: Restock, quantity: int, at: Instant) -> None:
         self.tally(line).count(restock, quantity)
-        if self.cancelled is not None and at >= self.cancelled - CANCELLATION_WINDOW:
+        if at == self.cancelled and restock is not Restock.RETURNED:
             self.refunded_at_cancellation = True
 
     def fault(self, reason: str, line: LineId | None = None) -> None:
@@ -122,6 +124,42 @@ class Account:
             location=location,
             location_version=location_version,
         )
+
+    def settled(
+        self,
+        refunds: dict[PartId, RefundLine],
+        lines: Mapping[LineId, Line],
+        fulfilments: Mapping[PartId, Fulfilment],
+    ) -> dict[PartId, RefundLine]:
+        """The refunds with the legacy ones told apart: what could not have been shipped by then was put back before.
+
+        Only what is dated up to the refund is looked at, so that later events do not change what it counted for.
+        """
+        unclear = {part.part_id: part for part in self.legacy if part.line_id in lines}
+        for part_id in unclear:
+            refunds.pop(part_id, None)
+        for part in sorted(unclear.values(), key=lambda each: each.at):
+            line = lines[part.line_id]
+            gone = sum(
+                units
+                for each in fulfilments.values()
+                if each.at <= part.at and (each.cancelled_at is None or each.cancelled_at > part.at)
+                for shipped, units in each.lines
+                if shipped == part.line_id
+            )
+            gone += sum(
+                each.units
+                for each in refunds.values()
+                if each.line_id == part.line_id and each.at <= part.at and each.restock is not Restock.RETURNED
+            )
+            late = self.cancelled is not None and part.at > self.cancelled
+            before = 0 if late else min(part.units, max(0, line.ordered - line.removed - gone))
+            if before:
+                refunds[part.part_id] = replace(part, units=before)
+            if part.units > before:
+                back = PartId(f"{part.part_id}:returned")
+                refunds[back] = replace(part, part_id=back, units=part.units - before, restock=Restock.RETURNED)
+        return refunds
 
     def _removed(self, line: LineId, ordered: int, current: int, unfulfilled: int | None) -> int:
         """Units that an edit took off: missing from the current quantity and explained by no refund and no return."""

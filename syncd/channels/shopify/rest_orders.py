@@ -7,7 +7,7 @@ and the rest is kept. The bodies name no location for a line: it is the shop's o
 from collections.abc import Mapping
 from typing import Any
 
-from syncd.channels.shopify.order_parts import RESTOCK, STOPPED, Account, Traits
+from syncd.channels.shopify.order_parts import LEGACY, RESTOCK, STOPPED, Account, Traits
 from syncd.channels.shopify.values import (
     Object,
     Unusable,
@@ -28,7 +28,6 @@ from syncd.domain.orders import Fulfilment, Line, Order, RefundLine, Restock
 from syncd.ports import Facts
 
 _NO_FULFILMENTS: Mapping[PartId, Fulfilment] = {}
-_NO_REFUNDS: Mapping[PartId, RefundLine] = {}
 
 
 def read_order(body: Object, topic: str, traits: Traits) -> Facts:
@@ -48,7 +47,7 @@ def read_order(body: Object, topic: str, traits: Traits) -> Facts:
         raise Refused(f"{topic}: order {_shown_id(body)}: {error}") from error
     account.has_returns = bool(body.get("returns"))
     fulfilments = _fulfilments(body.get("fulfillments"), account) if body.get("fulfillments") else _NO_FULFILMENTS
-    refunds = _refunds(body.get("refunds"), account, traits) if body.get("refunds") else _NO_REFUNDS
+    refunds = _refunds(body.get("refunds"), account, traits) if body.get("refunds") else {}
     location = traits.location_of_sale(_till(body, account))
     lines: dict[LineId, Line] = {}
     for raw in raw_lines:
@@ -63,7 +62,7 @@ def read_order(body: Object, topic: str, traits: Traits) -> Facts:
         cancelled_at=account.cancelled,
         lines=lines,
         fulfilments=fulfilments,
-        refunds=refunds,
+        refunds=account.settled(refunds, lines, fulfilments) if account.legacy else refunds,
     )
     asks = (account.has_returns and traits.returns_readable) or (location is None and _needs_location(account, lines))
     return Facts(orders=(order,), fetch=(account.order_id,) if asks else (), faults=tuple(account.faults))
@@ -81,14 +80,16 @@ def read_fulfilment(body: Object, topic: str) -> Facts:
 
 
 def read_refund(body: Object, topic: str, traits: Traits) -> Facts:
-    """One refund; one that belongs to a return is read from the API, where the return shows what it put back."""
+    """One refund. One that belongs to a return, or does not say what it put back, is read with the whole order."""
     account = _part_of(body, topic)
     refunds: dict[PartId, RefundLine] = {}
     try:
         _refund(body, account, traits, refunds)
     except Unusable as error:
         raise Refused(f"{topic}: order {account.order_id}: {error}") from error
-    asks = account.has_returns and traits.returns_readable
+    for part in account.legacy:  # only the whole order tells what these were
+        refunds.pop(part.part_id, None)
+    asks = bool(account.legacy) or (account.has_returns and traits.returns_readable)
     orders = (Order(order_id=account.order_id, refunds=refunds),) if refunds else ()
     note = "" if orders or asks or account.faults else "a refund of money only"
     return Facts(orders=orders, fetch=(account.order_id,) if asks else (), faults=tuple(account.faults), note=note)
@@ -185,7 +186,7 @@ def _fulfilment(raw: Object, account: Account) -> Fulfilment:
     )
 
 
-def _refunds(raw: Any, account: Account, traits: Traits) -> Mapping[PartId, RefundLine]:
+def _refunds(raw: Any, account: Account, traits: Traits) -> dict[PartId, RefundLine]:
     found: dict[PartId, RefundLine] = {}
     for each in _each(raw, "refunds", account):
         try:
@@ -229,6 +230,8 @@ def _refund(raw: Object, account: Account, traits: Traits, found: dict[PartId, R
             restock=restock,
             location=_location(each.get("location_id"), account),
         )
+        if each.get("restock_type") == LEGACY:
+            account.legacy.append(found[part])
 
 
 def _each(raw: Any, what: str, account: Account) -> list[Any]:
