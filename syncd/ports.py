@@ -209,8 +209,11 @@ class Channel(Protocol):
     def learn(self, facts: ShopFacts) -> None:
         """Take over facts stored by an earlier run, so that deliveries can be verified before the first call."""
 
-    def verify(self, headers: Mapping[str, str], body: bytes) -> Delivery:
-        """Check the signature on the raw bytes, in constant time. Headers are asked for by names in lower case."""
+    def verify(self, headers: Mapping[str, str], body: bytes) -> Delivery | None:
+        """Check the signature on the raw bytes, in constant time. Headers are asked for by names in lower case.
+
+        None for what says nothing and is answered well all the same, such as a vendor's unsigned ping.
+        """
 
     def parse(self, topic: str, headers: Mapping[str, str], body: bytes) -> Facts: ...
 

@@ -85,6 +85,8 @@ class Order:
     name: str = ""
     placed_at: Instant | None = None
     updated_at: Instant = 0
+    complete_at: Instant = 0
+    """Version of the newest account that names every line there is: an older line that it lacks was taken off."""
     cancelled_at: Instant | None = None
     lines: Mapping[LineId, Line] = field(default_factory=dict)
     fulfilments: Mapping[PartId, Fulfilment] = field(default_factory=dict)
@@ -106,6 +108,9 @@ def merge(known: Order, arrived: Order) -> Merged:
     lines = _union(known.lines, arrived.lines, _join_line, ties)
     if known.updated_at != arrived.updated_at and known.lines.keys() != arrived.lines.keys():
         lines = _date_late_lines(lines, known, arrived)
+    complete_at = max(known.complete_at, arrived.complete_at)
+    if complete_at:
+        lines = _without_taken_off(lines, complete_at)
     fulfilments = _union(known.fulfilments, arrived.fulfilments, _join_fulfilment, ties)
     refunds = _union(known.refunds, arrived.refunds, _join_refund, ties)
     order = Order(
@@ -113,6 +118,7 @@ def merge(known: Order, arrived: Order) -> Merged:
         name=_newer_name(known, arrived),
         placed_at=_earliest(known.placed_at, arrived.placed_at),
         updated_at=max(known.updated_at, arrived.updated_at),
+        complete_at=complete_at,
         cancelled_at=_earliest(known.cancelled_at, arrived.cancelled_at),
         lines=lines,
         fulfilments=fulfilments,
@@ -375,8 +381,10 @@ class _Edit(NamedTuple):
 
     def as_of(self, instant: Instant) -> Line:
         line, was = self
-        if instant < line.version and (line.ordered, line.removed) != (was.ordered, was.removed):
-            line = replace(line, ordered=was.ordered, removed=was.removed, removed_at=was.removed_at)
+        if instant < line.version and _told(line) != _told(was):
+            line = replace(
+                line, ordered=was.ordered, removed=was.removed, removed_at=was.removed_at, no_stock=was.no_stock
+            )
         if was.location is not None and instant < line.location_version:
             line = replace(line, location=was.location)
         return line
@@ -437,9 +445,8 @@ def _earliest(a: Instant | None, b: Instant | None) -> Instant | None:
 
 def _join_line(a: Line, b: Line, ties: list[str]) -> Line:
     """The newer account of the line; what two accounts agree on keeps the earliest date it was seen at."""
-    told_a, told_b = (a.ordered, a.removed, a.no_stock), (b.ordered, b.removed, b.no_stock)
     if a.version == b.version:
-        if told_a != told_b:
+        if _told(a) != _told(b):
             ties.append(a.line_id)
         newer = max(a, b, key=lambda line: (line.ordered, line.removed, line.no_stock, line.sku_text, line.item or ""))
     else:
@@ -457,6 +464,10 @@ def _join_line(a: Line, b: Line, ties: list[str]) -> Line:
     ):
         return newer
     return replace(newer, at=at, removed_at=removed_at, item=item, location=place[0], location_version=place[1])
+
+
+def _told(line: Line) -> tuple[int, int, str]:
+    return line.ordered, line.removed, line.no_stock
 
 
 def _join_fulfilment(a: Fulfilment, b: Fulfilment, ties: list[str]) -> Fulfilment:
@@ -484,3 +495,14 @@ def _date_late_lines(lines: Mapping[LineId, Line], a: Order, b: Order) -> Mappin
     if not late:
         return lines
     return {i: replace(line, at=max(line.at, line.version)) if i in late else line for i, line in lines.items()}
+
+
+def _without_taken_off(lines: Mapping[LineId, Line], complete_at: Instant) -> Mapping[LineId, Line]:
+    """The lines of an account that names them all are as new as it is; whatever is older, it lacks."""
+    gone = [line for line in lines.values() if line.version < complete_at and line.removed < line.ordered]
+    if not gone:
+        return lines
+    taken_off = {
+        line.line_id: replace(line, removed=line.ordered, removed_at=complete_at, version=complete_at) for line in gone
+    }
+    return {**lines, **taken_off}

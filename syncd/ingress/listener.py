@@ -92,6 +92,9 @@ class Listener:
             return self._refused(channel_id, 401, "bad_signature", str(error))
         except Unverifiable as error:
             return self._refused(channel_id, 400, "unverifiable", str(error))
+        if delivery is None:
+            self._count(channel_id, "ping", "")
+            return web.Response(status=200)
         if not _is_text(delivery):
             return self._refused(channel_id, 400, "unverifiable", "a header that names the delivery is no text")
         arrival = Arrival(

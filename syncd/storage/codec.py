@@ -46,6 +46,8 @@ def order_to_text(order: Order) -> str:
         ]
     if order.in_count:
         record["i"] = sorted(order.in_count)
+    if order.complete_at:
+        record["k"] = order.complete_at
     return orjson.dumps(record).decode()
 
 
@@ -62,6 +64,7 @@ def order_from_text(order_id: OrderId, name: str, placed_at: int | None, updated
         refunds={row[0]: _refund(row) for row in record.get("r", ())},
         bindings={LineId(row[0]): _binding(row) for row in record["b"]},
         in_count=frozenset(record.get("i", ())),
+        complete_at=record.get("k", 0),
     )
 
 
