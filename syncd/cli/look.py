@@ -146,8 +146,9 @@ def _tell_channels(found: dict[str, Any]) -> None:
         column("EXPECTED", figure=True),
         column("SAID", "observed", figure=True),
         time_column("SAID AT", "observed_at"),
-        Column(title="SENT", of=lambda row: row["sent"]["units"] if row["sent"] else None, figure=True),
-        time_column("CONFIRMED", "confirmed_at"),
+        column("SENT", figure=True),
+        column("CONFIRMED", figure=True),
+        time_column("CONFIRMED AT", "confirmed_at"),
         column("STATE", word=True),
         column("WAITS", "waits"),
     ]

@@ -14,7 +14,7 @@ from syncd.control.finding import sku_named
 from syncd.control.moments import moment
 from syncd.control.orders import order_of, why_no_effect
 from syncd.domain.books import Books, Listing, Need
-from syncd.domain.ids import ChannelId, Sku
+from syncd.domain.ids import ChannelId, ListingKey, Sku
 from syncd.domain.showing import should_show, state
 from syncd.storage.books import BookStore
 from syncd.storage.pool import Connection
@@ -36,6 +36,7 @@ async def why(request: web.Request) -> web.Response:
             entries = await _entries(connection, sku, at)
             stored = await connection.fetch(READS.levels_of, sku)
             books = await _books(context, connection, sku)
+            writes = {listing_key(row): row for row in await connection.fetch(READS.last_writes, sku)}
         lines, searched = await _lines_without_effect(context, connection, sku, books)
     counted = {row["location"]: as_time(row["counted_at"]) for row in stored}
     levels = figures_of(entries) if at is not None else {row["location"]: Figures.of(row) for row in stored}
@@ -51,7 +52,9 @@ async def why(request: web.Request) -> web.Response:
             ],
             "unexplained": unexplained(entries, levels),
             "entries": entries,
-            "channels": [_channel(context, books, listing, sku) for listing in books.listings_of(sku)],
+            "channels": [
+                _channel(context, books, listing, sku, writes.get(listing.key)) for listing in books.listings_of(sku)
+            ],
             "lines_without_effect": lines,
             "lines_searched": searched,
         }
@@ -75,13 +78,17 @@ async def _books(context: ControlContext, connection: Connection, sku: Sku) -> B
     return await store.load(Need(skus={sku}), context.stock.setup, 0, blocked)
 
 
-def _channel(context: ControlContext, books: Books, listing: Listing, sku: Sku) -> dict[str, Any]:
+def listing_key(row: asyncpg.Record) -> ListingKey:
+    return ListingKey(row["channel"], row["remote_id"], row["remote_location"])
+
+
+def _channel(
+    context: ControlContext, books: Books, listing: Listing, sku: Sku, last: asyncpg.Record | None
+) -> dict[str, Any]:
     key, account = listing.key, listing.account
     desk = context.desks.get(key.channel)
     wanted = should_show(books, listing, sku)
     ours = context.stock.setup.ours(key.channel, key.remote_location)
-    in_flight = account.write
-    confirmed_at = account.written_at.latest if account.written_at is not None else None
     return {
         "channel": key.channel,
         "remote_id": key.remote_id,
@@ -96,9 +103,10 @@ def _channel(context: ControlContext, books: Books, listing: Listing, sku: Sku) 
         "observed_at": as_time(listing.observed_at),
         "difference": None if account.expected is None or not ours else wanted.units - account.expected,
         "state": state(books, listing),
-        "sent": None if in_flight is None else {"units": in_flight.target, "in_doubt": in_flight.in_doubt},
-        "confirmed_at": as_time(confirmed_at),
-        "confirmed": listing.observed if confirmed_at is not None and confirmed_at == listing.observed_at else None,
+        "sent": last["sent"] if last is not None else None,
+        "sent_at": as_time(last["sent_at"]) if last is not None else None,
+        "confirmed": last["confirmed"] if last is not None else None,
+        "confirmed_at": as_time(last["confirmed_at"]) if last is not None else None,
         "waits": _waits(listing, desk.record.paused if desk else False, desk is not None and desk.may_write),
         "question_open": account.asked or account.reading is not None,
     }

@@ -155,6 +155,8 @@ class Books:
     last_write_id: int = 0
     begun: list[SentWrite] = field(default_factory=list)
     doubted: list[int] = field(default_factory=list)
+    confirmed: list[tuple[ListingKey, int]] = field(default_factory=list)
+    """Listings whose write took effect, and what they show since."""
     ended: list[int] = field(default_factory=list)
     audits: list[Audited] = field(default_factory=list)
     channel_records: dict[ChannelId, ChannelRecord] = field(default_factory=dict)

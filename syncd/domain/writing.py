@@ -136,6 +136,8 @@ def end_row(books: Books, listing: Listing, outcome: RowOutcome | None, kind: Wr
                 listing.account = account.confirm(listing.account, kind, outcome.at)
                 listing.observed, listing.observed_at = target, outcome.at.latest
                 listing.active = True
+                if target is not None:
+                    books.confirmed.append((listing.key, target))
             confirmed(books, listing)
         case Outcome.ACCEPTED:
             listing.account = account.doubt(listing.account)

@@ -183,8 +183,13 @@ class BookStore:
         if books.begun:
             rows = [(w.write_id, w.channel, w.key, sent_to_json(w), at) for w in books.begun]
             await self.connection.executemany(SQL.begin_write, rows)
+            sent = [(*row.key, row.target) for write in books.begun for row in write.rows]
+            await self.connection.execute(SQL.remember_sent, at, *map(list, zip(*sent, strict=True)))
         if books.doubted:
             await self.connection.execute(SQL.doubt_writes, books.doubted)
+        if books.confirmed:
+            told = [(*key, units) for key, units in books.confirmed]
+            await self.connection.execute(SQL.remember_confirmed, at, *map(list, zip(*told, strict=True)))
         if books.ended:
             await self.connection.execute(SQL.end_writes, books.ended)
 

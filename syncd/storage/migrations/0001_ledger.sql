@@ -160,6 +160,18 @@ CREATE TABLE writes (
 );
 CREATE INDEX writes_channel ON writes (channel);
 
+-- What each listing was last sent, and last confirmed: for people who ask why.
+CREATE TABLE listing_writes (
+    channel         text        NOT NULL,
+    remote_id       text        NOT NULL,
+    remote_location text        NOT NULL,
+    sent            bigint      NOT NULL,
+    sent_at         timestamptz NOT NULL,
+    confirmed       bigint,
+    confirmed_at    timestamptz,
+    PRIMARY KEY (channel, remote_id, remote_location)
+) WITH (fillfactor = 50);
+
 -- Policy by SKU; channel '' means every channel.
 CREATE TABLE policies (
     channel  text  NOT NULL,

@@ -131,6 +131,19 @@ INSERT INTO audit (at, actor, action, target, reason) VALUES ($1, $2, $3, $4, $5
 -- A write call is about to be sent.
 INSERT INTO writes (id, channel, key, rows, begun_at) VALUES ($1, $2, $3, $4, $5);
 
+-- name: remember_sent
+-- What some listings were sent.
+INSERT INTO listing_writes (channel, remote_id, remote_location, sent, sent_at)
+SELECT channel, remote_id, remote_location, sent, $1
+FROM unnest($2::text[], $3::text[], $4::text[], $5::bigint[]) AS n (channel, remote_id, remote_location, sent)
+ON CONFLICT (channel, remote_id, remote_location) DO UPDATE SET sent = excluded.sent, sent_at = excluded.sent_at;
+
+-- name: remember_confirmed
+-- What the channel confirmed of some listings.
+UPDATE listing_writes w SET confirmed = n.confirmed, confirmed_at = $1
+FROM unnest($2::text[], $3::text[], $4::text[], $5::bigint[]) AS n (channel, remote_id, remote_location, confirmed)
+WHERE w.channel = n.channel AND w.remote_id = n.remote_id AND w.remote_location = n.remote_location;
+
 -- name: doubt_writes
 -- No answer came.
 UPDATE writes SET in_doubt = true WHERE id = ANY ($1::bigint[]);

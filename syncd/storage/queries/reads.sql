@@ -59,6 +59,12 @@ WHERE channel = $1 AND (remote_id, remote_location) > ($2, $3) AND sku IS NOT NU
   AND coalesce(expected, observed) IS NOT NULL AND desired IS NOT NULL
 ORDER BY remote_id, remote_location LIMIT $4;
 
+-- name: last_writes
+-- What the listings of a SKU were last sent, and last confirmed.
+SELECT channel, remote_id, remote_location, w.sent, w.confirmed, (extract(epoch FROM w.sent_at) * 1000)::bigint AS sent_at,
+       (extract(epoch FROM w.confirmed_at) * 1000)::bigint AS confirmed_at
+FROM listing_writes w JOIN listings l USING (channel, remote_id, remote_location) WHERE l.sku = $1;
+
 -- name: channel_listings
 -- What a channel's listings come to.
 SELECT count(*) AS listings, count(*) FILTER (WHERE sku IS NULL AND tracked) AS unmapped,
