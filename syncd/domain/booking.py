@@ -124,7 +124,7 @@ def _home(
     """The first of the channel's locations that can serve the line, else the first that stocks the item."""
     setup = books.setup.channels.get(channel)
     mapped = [remote for remote in setup.locations if remote in stocked or not stocked] if setup else []
-    for remote in mapped:
+    for remote in mapped if len(mapped) > 1 else ():
         if any(books.level(LevelKey(sku, ours)).available >= units for ours in books.setup.ours(channel, remote)):
             return remote
     return mapped[0] if mapped else None

@@ -74,8 +74,8 @@ class Account:
         """What the channel should be showing now; None before the first covered reading."""
         if self.base is None:
             return None
-        after = sum(delta for at, delta in self.effects if at > self.base.at.latest)
-        return self.base.units + after + self.written
+        known = self.base.at.latest
+        return self.base.units + sum([delta for at, delta in self.effects if at > known]) + self.written
 
     @property
     def open(self) -> bool:
@@ -110,16 +110,38 @@ def own_effects(account: Account, steps: list[Effect]) -> Account:
 
     A step of zero says that something went and came back at that instant.
     """
-    account = replace(account, effects=_entered(account, steps))
+    account = Account(
+        base=account.base,
+        effects=_entered(account, steps),
+        written=account.written,
+        write=account.write,
+        written_at=account.written_at,
+        reading=account.reading,
+        asked=account.asked,
+        differs_since=account.differs_since,
+        refused=account.refused,
+    )
     return replace(account, asked=True) if account.open else _answered(account)
 
 
 def _entered(account: Account, steps: list[Effect]) -> tuple[Effect, ...]:
     since = account.base.at.earliest if account.base is not None else None
-    new = sorted(step for step in steps if since is None or step[0] >= since)
-    if len(new) <= 1 and (not new or not account.effects or new[0][0] > account.effects[-1][0]):
-        return (*account.effects, *new)
-    merged = {(at, delta > 0): delta for at, delta in account.effects}
+    new = sorted([step for step in steps if since is None or step[0] >= since])
+    known = account.effects
+    if not new:
+        return known
+    if len(new) == 1:
+        at, delta = new[0]
+        last, latest = known[-1] if known else (at - 1, 0)
+        if at > last:
+            return (*known, new[0])
+        if at == last and (delta > 0) == (latest > 0):
+            return (*known[:-1], (at, latest + delta))
+    return _merged(known, new)
+
+
+def _merged(known: tuple[Effect, ...], new: list[Effect]) -> tuple[Effect, ...]:
+    merged = {(at, delta > 0): delta for at, delta in known}
     for at, delta in new:
         merged[at, delta > 0] = merged.get((at, delta > 0), 0) + delta
     return tuple(sorted((at, delta) for (at, _), delta in merged.items()))
