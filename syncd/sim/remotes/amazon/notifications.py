@@ -71,8 +71,7 @@ def _order(seller: Seller, order: Order) -> dict[str, Any]:
         {
             "OrderItemId": item.item_id,
             "SellerSKU": item.sku,
-            "SupplySourceId": None,
-            "OrderItemStatus": None,
+            "SupplySourceId": "",
             "Quantity": item.ordered,
             "QuantityShipped": item.shipped,
             "IsBuyerRequestedCancel": item.asked_to_cancel,
@@ -84,11 +83,12 @@ def _order(seller: Seller, order: Order) -> dict[str, Any]:
         "SellerId": seller.seller_id,
         "AmazonOrderId": order.order_id,
         "OrderChangeType": "OrderStatusChange",
-        "OrderChangeTrigger": {"TimeOfOrderChange": iso(order.updated), "ChangeReason": None},
+        "OrderChangeTrigger": {"TimeOfOrderChange": iso(order.updated), "ChangeReason": "Unspecified"},
         "Summary": {
             "MarketplaceId": order.marketplace,
             "OrderStatus": V0[order.status],
             "PurchaseDate": iso(order.created),
+            "DestinationPostalCode": "",
             "FulfillmentType": "AFN" if order.by_amazon else "MFN",
             "OrderType": "StandardOrder",
             "NumberOfItemsShipped": sum(item.shipped for item in order.items),
