@@ -10,7 +10,8 @@ from syncd.channels.shopify.deliveries import identify
 from syncd.channels.shopify.documents import LARGEST_PAGE, LOCATIONS, SCOPES, SHOP, connection_cost
 from syncd.channels.shopify.graph_orders import read_order_node
 from syncd.channels.shopify.order_parts import Traits
-from syncd.channels.shopify.orders import FETCHED, POLLED, OrderReader
+from syncd.channels.shopify.order_records import FETCHED, POLLED
+from syncd.channels.shopify.orders import OrderReader
 from syncd.channels.shopify.settings import CAPABILITIES, Settings
 from syncd.channels.shopify.subscriptions import Subscriber
 from syncd.channels.shopify.values import Unusable, decode, location_gid, objects, text

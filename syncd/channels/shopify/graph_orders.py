@@ -3,10 +3,11 @@
 They tell what webhooks do not: the location each line is assigned to, and what processed returns put back.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from syncd.channels.shopify.assignments import Assigned, assignments
+from syncd.channels.shopify.nodes import line_of, listed, location_of, nodes
 from syncd.channels.shopify.order_parts import LEGACY, RESTOCK, STOPPED, Account, Traits
 from syncd.channels.shopify.values import (
     Object,
@@ -14,7 +15,6 @@ from syncd.channels.shopify.values import (
     alias,
     instant,
     line_id,
-    location_gid,
     named,
     number,
     objects,
@@ -27,13 +27,6 @@ from syncd.domain.errors import Refused
 from syncd.domain.ids import Alias, Instant, LineId, OrderId, PartId, RemoteLocation
 from syncd.domain.orders import Fulfilment, Line, Order, RefundLine, Restock
 from syncd.ports import Facts
-
-
-class Assigned(NamedTuple):
-    """Where a line is to be shipped from, and since when that is known."""
-
-    location: RemoteLocation
-    version: Instant
 
 
 class _Back(NamedTuple):
@@ -55,13 +48,13 @@ def read_order_node(node: Object, topic: str, traits: Traits, fetched: Sequence[
             instant(node.get("updatedAt"), "updatedAt"),
             None if cancelled is None else instant(cancelled, "cancelledAt"),
         )
-        raw_lines = _nodes(node.get("lineItems"), "lineItems")
+        raw_lines = nodes(node.get("lineItems"), "lineItems")
     except Unusable as error:
         raise Refused(f"{topic}: order {text(node.get('name')) or text(node.get('id'))}: {error}") from error
     fulfilments = _fulfilments(node, account)
     refunds = _refunds(node, account)
-    assigned = dict(_assignments(node, account, fulfilments.values(), refunds.values()))
-    at_till = _location(node.get("retailLocation"), account)
+    assigned = dict(assignments(node, account, fulfilments.values(), refunds.values()))
+    at_till = location_of(node.get("retailLocation"), account)
     lines: dict[LineId, Line] = {}
     for raw in raw_lines:
         line = _line(raw, account, assigned, traits.location_of_sale(at_till))
@@ -126,7 +119,7 @@ def _item(raw: Object) -> tuple[Alias | None, str]:
 
 def _fulfilments(node: Object, account: Account) -> dict[PartId, Fulfilment]:
     found: dict[PartId, Fulfilment] = {}
-    for raw in _listed(node.get("fulfillments"), "fulfillments", account):
+    for raw in listed(node.get("fulfillments"), "fulfillments", account):
         try:
             fulfilment = _fulfilment(named(raw, "fulfilment"), account)
         except Unusable as error:
@@ -143,10 +136,10 @@ def _fulfilment(raw: Object, account: Account) -> Fulfilment:
     part = part_id(raw.get("id"), "fulfilment id")
     updated = instant(raw.get("updatedAt"), f"updatedAt of fulfilment {part}")
     shipped: dict[LineId, int] = {}
-    for each in _nodes(raw.get("fulfillmentLineItems"), f"lines of fulfilment {part}"):
+    for each in nodes(raw.get("fulfillmentLineItems"), f"lines of fulfilment {part}"):
         line: LineId | None = None
         try:
-            line = _line_of(each)
+            line = line_of(each)
             quantity = units(each.get("quantity"), "quantity")
         except Unusable as error:
             account.fault(f"order {account.order_id}, fulfilment {part}, line {line or '?'}: {error}", line)
@@ -157,7 +150,7 @@ def _fulfilment(raw: Object, account: Account) -> Fulfilment:
         at=instant(raw.get("createdAt"), f"createdAt of fulfilment {part}"),
         version=updated,
         lines=tuple(sorted(shipped.items())),
-        location=_location(raw.get("location"), account),
+        location=location_of(raw.get("location"), account),
         cancelled_at=updated if text(raw.get("status")).lower() in STOPPED else None,
     )
 
@@ -170,9 +163,9 @@ def _refunds(node: Object, account: Account) -> dict[PartId, RefundLine]:
     backs: dict[tuple[str, LineId], list[_Back]] = {}
     if readable:
         account.has_returns = account.returns_are_exact = True
-        for raw in _listed(returns, "returns", account):
+        for raw in listed(returns, "returns", account):
             _dispositions(raw, account, backs)
-    for raw in _listed(node.get("refunds"), "refunds", account):
+    for raw in listed(node.get("refunds"), "refunds", account):
         try:
             _refund(named(raw, "refund"), account, readable, backs, found)
         except Unusable as error:
@@ -194,10 +187,10 @@ def _refund(
     at = instant(raw.get("createdAt") or raw.get("processedAt"), f"createdAt of refund {refund}")
     of_return = raw.get("return")
     return_id = number(of_return.get("id"), "return id") if type(of_return) is dict else None
-    for each in _nodes(raw.get("refundLineItems"), f"lines of refund {refund}"):
+    for each in nodes(raw.get("refundLineItems"), f"lines of refund {refund}"):
         line: LineId | None = None
         try:
-            line = _line_of(each)
+            line = line_of(each)
             own = each.get("id")
             part = PartId(f"{refund}:{line if own is None else part_id(own, 'refund line id')}")
             quantity = units(each.get("quantity"), "quantity")
@@ -209,7 +202,7 @@ def _refund(
         except Unusable as error:
             account.fault(f"order {account.order_id}, refund {refund}, line {line or '?'}: {error}", line)
             continue
-        location = _location(each.get("location"), account)
+        location = location_of(each.get("location"), account)
         if return_id is not None and restock is not Restock.BEFORE_SHIPPING:
             if restock is Restock.NONE:
                 continue  # it speaks of units that the return has dealt with
@@ -225,17 +218,15 @@ def _refund(
 def _dispositions(raw: Any, account: Account, backs: dict[tuple[str, LineId], list[_Back]]) -> None:
     try:
         return_id = number(named(raw, "return").get("id"), "return id")
-        orders_back = _nodes(raw.get("reverseFulfillmentOrders"), f"returned goods of return {return_id}")
-        held = [
-            each for back in orders_back for each in _nodes(named(back, "returned goods").get("lineItems"), "lines")
-        ]
+        orders_back = nodes(raw.get("reverseFulfillmentOrders"), f"returned goods of return {return_id}")
+        held = [each for back in orders_back for each in nodes(named(back, "returned goods").get("lineItems"), "lines")]
     except Unusable as error:
         account.fault(f"order {account.order_id}: {error}")
         return
     for each in held:
         line: LineId | None = None
         try:
-            line = _line_of(named(each, "returned line").get("fulfillmentLineItem"))
+            line = line_of(named(each, "returned line").get("fulfillmentLineItem"))
             for disposition in objects(each.get("dispositions"), "dispositions"):
                 _disposition(named(disposition, "disposition"), account, backs.setdefault((return_id, line), []), line)
         except Unusable as error:
@@ -251,7 +242,7 @@ def _disposition(raw: Object, account: Account, events: list[_Back], line: LineI
     if kind == "RESTOCKED":
         part = PartId(f"returned:{part_id(raw.get('id'), 'disposition id')}")
         at = instant(raw.get("createdAt"), "createdAt of a disposition")
-        events.append(_Back(at, part, False, quantity, _location(raw.get("location"), account)))
+        events.append(_Back(at, part, False, quantity, location_of(raw.get("location"), account)))
 
 
 def _counted_once(line: LineId, events: list[_Back]) -> Iterator[RefundLine]:
@@ -278,92 +269,3 @@ def _counted_once(line: LineId, events: list[_Back]) -> Iterator[RefundLine]:
                 restock=Restock.RETURNED,
                 location=event.location,
             )
-
-
-@dataclass(slots=True)
-class _Held:
-    """Units of a line assigned to one location: `left` to ship, `total` ever."""
-
-    left: int = 0
-    total: int = 0
-
-
-def _assignments(
-    node: Object, account: Account, fulfilments: Iterable[Fulfilment], refunds: Iterable[RefundLine]
-) -> Iterator[tuple[LineId, Assigned]]:
-    """For each line the location that holds most of what is left to ship; else of what was never settled.
-
-    A line that is split over locations can be told of one only; the rest follows when it ships.
-    """
-    assigned = node.get("fulfillmentOrders")
-    if assigned is None:
-        return
-    held: dict[LineId, dict[RemoteLocation, _Held]] = {}
-    version = account.updated
-    for raw in _listed(assigned, "fulfillmentOrders", account):
-        try:
-            version = max(version, instant(named(raw, "fulfilment order").get("updatedAt"), "updatedAt"))
-            location = _location(named(raw.get("assignedLocation"), "assignedLocation").get("location"), account)
-            if location is None:
-                continue
-            is_open = text(raw.get("status")) not in ("CLOSED", "CANCELLED")
-            for each in _nodes(raw.get("lineItems"), "lines of a fulfilment order"):
-                place = held.setdefault(_line_of(each), {}).setdefault(location, _Held())
-                place.left += units(each.get("remainingQuantity"), "remainingQuantity") if is_open else 0
-                place.total += units(each.get("totalQuantity"), "totalQuantity")
-        except Unusable as error:
-            account.fault(f"order {account.order_id}, fulfilment order: {error}")
-    settled = _settled_at(fulfilments, refunds)
-    for line, places in held.items():
-        # The later of two that hold as much: fulfilment orders come in the order in which they were made.
-        best = max(
-            enumerate(places),
-            key=lambda each: (
-                places[each[1]].left,
-                places[each[1]].total - settled.get((line, each[1]), 0),
-                each[0],
-            ),
-        )
-        yield line, Assigned(best[1], version)
-
-
-def _settled_at(
-    fulfilments: Iterable[Fulfilment], refunds: Iterable[RefundLine]
-) -> dict[tuple[LineId, RemoteLocation], int]:
-    """Units of lines that were shipped from a location, or put back there before shipping."""
-    settled: dict[tuple[LineId, RemoteLocation], int] = {}
-    for each in fulfilments:
-        if each.cancelled_at is None and each.location is not None:
-            for line, quantity in each.lines:
-                settled[line, each.location] = settled.get((line, each.location), 0) + quantity
-    for part in refunds:
-        if part.restock is Restock.BEFORE_SHIPPING and part.location is not None:
-            settled[part.line_id, part.location] = settled.get((part.line_id, part.location), 0) + part.units
-    return settled
-
-
-def _line_of(raw: Any) -> LineId:
-    return line_id(named(named(raw, "line").get("lineItem"), "lineItem").get("id"))
-
-
-def _location(value: object, account: Account) -> RemoteLocation | None:
-    if type(value) is not dict:
-        return None
-    try:
-        return location_gid(value.get("id"))
-    except Unusable as error:
-        account.fault(f"order {account.order_id}: {error}")
-        return None
-
-
-def _nodes(connection: object, what: str) -> list[Any]:
-    return objects(named(connection, what).get("nodes"), what)
-
-
-def _listed(value: object, what: str, account: Account) -> list[Any]:
-    """A plain list, or the nodes of a connection."""
-    try:
-        return _nodes(value, what) if type(value) is dict else objects(value, what)
-    except Unusable as error:
-        account.fault(f"order {account.order_id}: {error}")
-        return []

@@ -1,15 +1,12 @@
 """Reading orders from the Admin API: what changed since a cursor, or some by their ids."""
 
-import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
 import anyio
 import structlog
-from pydantic_core import to_json
 
 from syncd.channels.shopify.api import Api, Denied, TooDear
 from syncd.channels.shopify.documents import (
@@ -28,18 +25,28 @@ from syncd.channels.shopify.documents import (
     orders_by_id,
     orders_page,
 )
+from syncd.channels.shopify.order_records import (
+    FETCHED,
+    INSIDE,
+    POLLED,
+    chunks,
+    iso,
+    listing,
+    newest_of,
+    next_page,
+    record_of,
+    waiting_at,
+)
 from syncd.channels.shopify.settings import Settings
-from syncd.channels.shopify.values import Unusable, instant, text
+from syncd.channels.shopify.values import instant, text
 from syncd.channels.shopify.webhooks import FULFILMENT_ORDER
 from syncd.domain.errors import Retry
-from syncd.domain.ids import Instant, OrderId
+from syncd.domain.ids import OrderId
 from syncd.ports import Cursor, OrdersPage, Record
 from syncd.wire.graphql import Reply
 
 log = structlog.get_logger(__name__)
 
-POLLED: Final = "syncd/order"
-FETCHED: Final = "syncd/order-fetched"
 ORDER: Final = "gid://shopify/Order/"
 PAGING_ENDS: Final = 20_000
 """Before the vendor's limit of 25,000 objects by paging, a listing begins anew from the newest order seen."""
@@ -78,33 +85,33 @@ class OrderReader:
         """Whole orders by their ids; one that the shop no longer has is absent."""
         asked = await self._owners(order_ids)
         records: list[Record] = []
-        for some in _chunks(list(asked), FETCH_AT_ONCE):
+        for some in chunks(list(asked), FETCH_AT_ONCE):
             nodes = await self._by_id(some)
             await self._complete(nodes)
-            records += [_record(FETCHED, node, asked.get(node["id"], ())) for node in nodes]
+            records += [record_of(FETCHED, node, asked.get(node["id"], ())) for node in nodes]
         return records
 
     async def _open_orders(self, begin: str | None, since: str | None) -> AsyncIterator[OrdersPage]:
         newest = begin
         async for nodes, reply, last in self._listed("status:open", newest):
             # What changes while this goes on is found by the reading of changes that follows it.
-            since = since or _iso(reply.at.earliest)
-            newest = _newest(newest, nodes, reply)
+            since = since or iso(reply.at.earliest)
+            newest = newest_of(newest, nodes, reply)
             await self._complete(nodes)
             waiting = [node for node in nodes if node.get("displayFulfillmentStatus") != "FULFILLED"]
             cursor = {"changed": since} if last else {"open": newest or "", "since": since}
-            yield OrdersPage(records=tuple(_record(POLLED, node) for node in waiting), cursor=cursor)
+            yield OrdersPage(records=tuple(record_of(POLLED, node) for node in waiting), cursor=cursor)
 
     async def _changed_orders(self, since: str) -> AsyncIterator[OrdersPage]:
         newest: str | None = since
         first: Reply | None = None
-        begin = _iso(instant(since, "cursor") - int(self._overlap_seconds() * 1000))
+        begin = iso(instant(since, "cursor") - int(self._overlap_seconds() * 1000))
         async for nodes, reply, last in self._listed("", begin):
             first = first or reply
-            newest = _newest(newest, nodes, reply)
+            newest = newest_of(newest, nodes, reply)
             await self._complete(nodes)
             reached = first.at.earliest - int(self._settings.orders_lag_seconds * 1000) if last else None
-            records = tuple(_record(POLLED, node) for node in nodes)
+            records = tuple(record_of(POLLED, node) for node in nodes)
             yield OrdersPage(records=records, cursor={"changed": newest or since}, reached=reached)
 
     def _overlap_seconds(self) -> float:
@@ -127,11 +134,11 @@ class OrderReader:
             query = " ".join(part for part in (narrowed, f"updated_at:>='{begin}'" if begin else "") if part)
             reply = await self._affordable(partial(self._orders, query, after))
             connection = (reply.data or {}).get("orders") or {}
-            nodes = [node for node in _list(connection, "nodes") if isinstance(node, dict)]
+            nodes = [node for node in listing(connection, "nodes") if isinstance(node, dict)]
             listed += len(nodes)
-            more, after = _next(connection)
+            more, after = next_page(connection)
             if more and listed >= PAGING_ENDS:
-                begin, after, listed = _newest(begin, nodes, reply), None, 0
+                begin, after, listed = newest_of(begin, nodes, reply), None, 0
             yield nodes, reply, not more
             if not more:
                 return
@@ -154,7 +161,7 @@ class OrderReader:
                 raise
             half = len(ids) // 2
             return [*await self._by_id(ids[:half]), *await self._by_id(ids[half:])]
-        return [node for node in _list(reply.data, "nodes") if isinstance(node, dict) and node.get("id")]
+        return [node for node in listing(reply.data, "nodes") if isinstance(node, dict) and node.get("id")]
 
     async def _affordable(self, call: Callable[[], Awaitable[Reply]]) -> Reply:
         """Make the call with a page small enough for this shop, from then on."""
@@ -192,23 +199,25 @@ class OrderReader:
             await self._add_returns([node for node in nodes if node.get("returnStatus") not in (None, "NO_RETURN")])
         for node in nodes:
             await self._finish("Order", node)
-            self.places |= _waiting_at(node)
+            self.places |= waiting_at(node)
 
     async def _add_returns(self, nodes: list[dict[str, Any]]) -> None:
-        for some in _chunks(nodes, FETCH_AT_ONCE):
+        for some in chunks(nodes, FETCH_AT_ONCE):
             ids = [node["id"] for node in some]
             try:
                 reply = await self._api.call(RETURNS_BY_ORDER, {"ids": ids}, cost=RETURNS_COST)
             except Denied as denied:
                 self._do_without(denied)
                 return
-            held = {each["id"]: each for each in _list(reply.data, "nodes") if isinstance(each, dict) and "id" in each}
+            held = {
+                each["id"]: each for each in listing(reply.data, "nodes") if isinstance(each, dict) and "id" in each
+            }
             for node in some:
                 node["returns"] = held.get(node["id"], {}).get("returns")
 
     async def _finish(self, owner: str, record: dict[str, Any]) -> None:
         """Complete every connection of the record and of what it holds, and drop the page marks."""
-        for field, kind in _INSIDE.get(owner, ()):
+        for field, kind in INSIDE.get(owner, ()):
             held = record.get(field)
             if isinstance(held, dict):
                 await self._read_on(owner, record, field, held)
@@ -218,7 +227,7 @@ class OrderReader:
                     await self._finish(kind, each)
 
     async def _read_on(self, owner: str, record: Mapping[str, Any], field: str, held: dict[str, Any]) -> None:
-        more, after = _next(held)
+        more, after = next_page(held)
         while more:
             document: Document = more_of(owner, field)
             variables = {"id": record["id"], "first": MORE_FIRST, "after": after}
@@ -226,8 +235,8 @@ class OrderReader:
             found = ((reply.data or {}).get("node") or {}).get(field)
             if not isinstance(found, dict):
                 raise Retry(f"{document.name}: {record['id']} is not there any more")
-            held["nodes"] += _list(found, "nodes")
-            more, after = _next(found)
+            held["nodes"] += listing(found, "nodes")
+            more, after = next_page(found)
         held.pop("pageInfo", None)
 
     async def _owners(self, order_ids: Sequence[OrderId]) -> dict[str, tuple[OrderId, ...]]:
@@ -237,7 +246,7 @@ class OrderReader:
         for each in order_ids:
             if not each.startswith("gid://"):
                 asked[ORDER + each] = (each,)
-        for some in _chunks(indirect, FETCH_AT_ONCE):
+        for some in chunks(indirect, FETCH_AT_ONCE):
             if not self.parts.locations:
                 break
             try:
@@ -245,79 +254,7 @@ class OrderReader:
             except Denied as denied:
                 self._do_without(Denied(str(denied), "fulfillmentOrders"))
                 break
-            for node in _list(reply.data, "nodes"):
+            for node in listing(reply.data, "nodes"):
                 if isinstance(node, dict) and isinstance(node.get("orderId"), str):
                     asked[node["orderId"]] = (*asked.get(node["orderId"], ()), OrderId(text(node.get("id"))))
         return asked
-
-
-_INSIDE: Final[Mapping[str, Sequence[tuple[str, str]]]] = {
-    "Order": (
-        ("lineItems", "LineItem"),
-        ("fulfillments", "Fulfillment"),
-        ("refunds", "Refund"),
-        ("fulfillmentOrders", "FulfillmentOrder"),
-        ("returns", "Return"),
-    ),
-    "Fulfillment": (("fulfillmentLineItems", "FulfillmentLineItem"),),
-    "Refund": (("refundLineItems", "RefundLineItem"),),
-    "FulfillmentOrder": (("lineItems", "FulfillmentOrderLineItem"),),
-    "Return": (("reverseFulfillmentOrders", "ReverseFulfillmentOrder"),),
-    "ReverseFulfillmentOrder": (("lineItems", "ReverseFulfillmentOrderLineItem"),),
-}
-"""The lists inside an order, with what they hold."""
-
-
-def _waiting_at(node: Mapping[str, Any]) -> set[str]:
-    found: set[str] = set()
-    for each in _list(node.get("fulfillmentOrders"), "nodes"):
-        if each.get("status") in ("CLOSED", "CANCELLED"):
-            continue
-        location = (each.get("assignedLocation") or {}).get("location") or {}
-        if isinstance(location.get("id"), str):
-            found.add(location["id"])
-    return found
-
-
-def _record(topic: str, node: Mapping[str, Any], asked_as: Sequence[OrderId] = ()) -> Record:
-    """The order as it was read; its id, version and content are the key, so that the same again is the same record."""
-    content = to_json(node)
-    digest = hashlib.sha256(content).hexdigest()[:20]
-    number = text(node.get("id")).rpartition("/")[2]
-    key = f"{number}:{text(node.get('updatedAt'))}:{digest}"
-    if topic == POLLED:
-        return Record(key=f"order:{key}", topic=topic, body=content)
-    return Record(key=f"fetched:{key}", topic=topic, body=to_json({"fetched": list(asked_as), "order": node}))
-
-
-def _newest(newest: str | None, nodes: Iterable[Mapping[str, Any]], reply: Reply) -> str | None:
-    """The latest time of change seen; one from the future would hide every order that follows it."""
-    times: list[Instant] = [] if not newest else [instant(newest, "cursor")]
-    for node in nodes:
-        try:
-            at = instant(node.get("updatedAt"), "updatedAt")
-        except Unusable:
-            continue
-        if at <= reply.at.latest:
-            times.append(at)
-    return _iso(max(times)) if times else newest
-
-
-def _iso(at: Instant) -> str:
-    """Whole seconds, rounded down, as the search takes them."""
-    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=at // 1000)).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _next(connection: Mapping[str, Any]) -> tuple[bool, str | None]:
-    info = connection.get("pageInfo") or {}
-    after = info.get("endCursor")
-    return bool(info.get("hasNextPage")) and isinstance(after, str), after
-
-
-def _list(holder: Mapping[str, Any] | None, field: str) -> list[Any]:
-    held = (holder or {}).get(field)
-    return held if isinstance(held, list) else []
-
-
-def _chunks(items: list[Any], size: int) -> Iterable[list[Any]]:
-    return (items[start : start + size] for start in range(0, len(items), size))
