@@ -94,6 +94,22 @@ async def test_while_another_call_is_on_its_way_a_higher_figure_is_not_believed(
         assert 100 <= budget.tokens().available < 110
 
 
+async def test_a_write_does_not_wait_behind_a_page_of_orders_that_waits_for_points() -> None:
+    budget = Budget()
+
+    async def page() -> None:
+        async with budget.spend(900):
+            pytest.fail("there were not that many points")
+
+    async with budget.spend(900), anyio.create_task_group() as tasks:
+        tasks.start_soon(page)
+        await anyio.wait_all_tasks_blocked()
+        with anyio.fail_after(5):
+            async with budget.spend(10, writes=True):
+                assert budget.tokens().available < 100
+        tasks.cancel_scope.cancel()
+
+
 async def test_a_shop_that_speaks_of_no_cost_is_not_held_back() -> None:
     budget = Budget()
     async with budget.spend(800) as free:

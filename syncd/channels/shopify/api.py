@@ -70,7 +70,7 @@ class Api:
         The vendor's own word on what this document at this size requests replaces the thought from then on.
         """
         known = (document.name, cost)
-        async with self._budget.spend(self._learned.get(known, cost)) as spent:
+        async with self._budget.spend(self._learned.get(known, cost), writes=document.changes) as spent:
             try:
                 reply = await self._send(document, variables)
             except Retry as busy:

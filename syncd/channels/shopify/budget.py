@@ -36,7 +36,11 @@ class Call:
 
 
 class Budget:
-    """Calls wait their turn in order of arrival until the bucket holds what they request."""
+    """Calls wait their turn in order of arrival until the bucket holds what they request.
+
+    Writes have a line of their own: a page of orders may have to wait for hundreds of points, and what oversells in
+    the meantime is a write of ten.
+    """
 
     def __init__(self) -> None:
         self._capacity = FIRST_CAPACITY
@@ -46,6 +50,7 @@ class Budget:
         self._paused_until = -math.inf
         self._under_way = 0
         self._turn = anyio.Lock()
+        self._turn_of_writes = anyio.Lock()
 
     @property
     def capacity(self) -> float:
@@ -60,12 +65,12 @@ class Budget:
         self._paused_until = max(self._paused_until, anyio.current_time() + seconds)
 
     @asynccontextmanager
-    async def spend(self, requested: float) -> AsyncIterator[Call]:
+    async def spend(self, requested: float, *, writes: bool = False) -> AsyncIterator[Call]:
         """Wait for the points, then count what is left by what the answer told.
 
         A call that ends without any answer counts in full, as it may have been executed.
         """
-        async with self._turn:
+        async with self._turn_of_writes if writes else self._turn:
             await self._wait_for(requested)
             call = Call(requested)
             self._available -= requested
