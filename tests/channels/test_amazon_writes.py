@@ -423,3 +423,58 @@ async def test_without_a_token_a_reading_just_made_serves_the_step() -> None:
 async def _poll_on(world: World) -> None:
     for _ in range(22):
         await world.poll(seconds=20)
+
+
+async def test_a_fall_that_sold_more_once_in_force_is_known_by_the_orders() -> None:
+    async with open_world(stock={"MUG": 10}) as world:
+        await world.poll()
+        batch = world.batch(("MUG", 6, 10))
+        await world.channel.write(batch)
+        world.clock.advance(seconds=60)
+        world.seller.order({"MUG": 1})
+        world.clock.advance(seconds=20)
+        early = await world.channel.landed(batch)
+        await world.poll(seconds=180)
+        later = await world.channel.landed(batch)
+
+    assert early == []
+    assert outcomes_of(later) == {"MUG": Outcome.CONFIRMED}
+
+
+async def test_a_listing_that_only_sold_is_not_taken_for_written() -> None:
+    async with open_world(stock={"MUG": 10}, plan=Plan(write_lag=3600)) as world:
+        await world.poll()
+        batch = world.batch(("MUG", 6, 10))
+        await world.channel.write(batch)
+        world.clock.advance(seconds=60)
+        world.seller.order({"MUG": 5})
+        world.clock.advance(seconds=20)
+        await world.channel.landed(batch)
+        await world.poll(seconds=180)
+
+        assert await world.channel.landed(batch) == []
+
+
+async def test_a_rise_of_which_some_was_sold_is_seen_at_once() -> None:
+    async with open_world(stock={"MUG": 4}) as world:
+        batch = world.batch(("MUG", 10, 4))
+        await world.channel.write(batch)
+        world.clock.advance(seconds=60)
+        world.seller.order({"MUG": 3})
+
+        assert outcomes_of(await world.channel.landed(batch)) == {"MUG": Outcome.CONFIRMED}
+
+
+async def test_a_cancelled_order_leaves_a_write_in_doubt() -> None:
+    async with open_world(stock={"MUG": 10}) as world:
+        await world.poll()
+        order = world.seller.order({"MUG": 2})
+        batch = world.batch(("MUG", 6, 8))
+        await world.channel.write(batch)
+        world.clock.advance(seconds=60)
+        world.seller.cancel(order)
+        world.clock.advance(seconds=20)
+        await world.channel.landed(batch)
+        await world.poll(seconds=180)
+
+        assert await world.channel.landed(batch) == []

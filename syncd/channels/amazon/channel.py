@@ -48,7 +48,7 @@ class AmazonChannel:
         self._orders = OrderReader(self._api, settings, now)
         self._listings = ListingReader(self._api, settings)
         self._fba = FbaReader(self._api, settings)
-        self._writer = StockWriter(self._api, settings, self._listings)
+        self._writer = StockWriter(self._api, settings, self._listings, self._orders.sales)
 
     def learn(self, facts: ShopFacts) -> None:
         """Nothing of it is needed to verify a delivery."""

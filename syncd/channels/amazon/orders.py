@@ -14,10 +14,12 @@ import structlog
 from pydantic_core import to_json
 
 from syncd.channels.amazon.api import GET_ORDER, SEARCH_ORDERS, Api, Refusal
+from syncd.channels.amazon.order_facts import read_order, read_order_v0
 from syncd.channels.amazon.orders_v0 import OrdersV0
+from syncd.channels.amazon.sales import RecentSales
 from syncd.channels.amazon.settings import Settings
 from syncd.channels.amazon.values import Unusable, inside, instant, iso, objects, text
-from syncd.domain.errors import AuthFailed
+from syncd.domain.errors import AuthFailed, Refused
 from syncd.domain.ids import Instant, OrderId
 from syncd.domain.listings import Span
 from syncd.ports import Cursor, Now, OrdersPage, Record
@@ -64,6 +66,7 @@ class OrderReader:
         self._read_at: Instant | None = None
         self._reached: Instant | None = None
         self._stand_in = False
+        self.sales = RecentSales()
         self._fetched: dict[OrderId, tuple[float, Record]] = {}
 
     async def pages(self, cursor: Cursor | None) -> AsyncIterator[OrdersPage]:
@@ -118,6 +121,7 @@ class OrderReader:
             page = await self._page(what, after, token)
             until = until or page.until or iso(page.at.earliest - int(self._settings.orders_lag_seconds * 1000))
             records = tuple(_record(page.topic, body) for body in page.bodies)
+            self._note_sales(page)
             if page.token:
                 token = page.token
                 under_way = {**base, "what": what, "after": iso(after), "token": token, "until": until}
@@ -129,8 +133,18 @@ class OrderReader:
             self._reached = self._up_to(until, page)
             self._read_at = now if what in ("changed", "deep") else None
             reached = None if what == "open" else self._reached
+            if reached is not None:
+                self.sales.told_up_to(reached)
             yield OrdersPage(records=records, cursor=done, reached=reached)
             return
+
+    def _note_sales(self, page: Page) -> None:
+        for body in page.bodies:
+            try:
+                read = read_order_v0 if page.topic == POLLED_V0 else read_order
+                self.sales.take(read(body, page.topic))
+            except Refused:
+                self.sales.unreadable(page.at.latest)
 
     def _begin(self, what: str, held: Mapping[str, str], now: Instant) -> tuple[Instant, str]:
         """From when on to read, and the page token of a reading that broke off (such a token lives for a day)."""

@@ -14,6 +14,7 @@ import anyio
 from syncd.channels.amazon.api import PATCH_LISTING, Api, Refusal, Reply
 from syncd.channels.amazon.feeds import Feed, Feeds, Progress
 from syncd.channels.amazon.listings import MERCHANT, PATH, ListingReader, Shown
+from syncd.channels.amazon.sales import RecentSales
 from syncd.channels.amazon.settings import Settings
 from syncd.channels.amazon.values import FBA, MFN, objects, text
 from syncd.domain.errors import AuthFailed, OutcomeUnknown, Retry, SyncdError
@@ -27,6 +28,7 @@ AT_ONCE: Final = 4
 SENDING_SECONDS: Final = 9.0
 """No further patch is begun after this, so that the call ends in its time."""
 MOST_SENT: Final = 2000
+MOST_READINGS: Final = 20
 NO_FBA: Final = "Amazon ships this SKU (FBA): its quantity is Amazon's, and a write would make the offer a merchant's"
 
 
@@ -35,13 +37,18 @@ class Sent:
     """A batch under way: when each row was sent, and the feed that carries it, if one does."""
 
     sent_at: dict[ListingKey, Span] = field(default_factory=dict)
+    before: dict[ListingKey, Reading] = field(default_factory=dict)
+    """What the listings showed right before."""
+    since: dict[ListingKey, list[Reading]] = field(default_factory=dict)
+    """What they showed since, where it was not what was written; the latest few."""
     feed: Feed | None = None
     feed_unknown: bool = False
 
 
 class StockWriter:
-    def __init__(self, api: Api, settings: Settings, listings: ListingReader) -> None:
+    def __init__(self, api: Api, settings: Settings, listings: ListingReader, sales: RecentSales) -> None:
         self._api = api
+        self._sales = sales
         self._listings = listings
         self._feeds = Feeds(api, settings)
         self._seller = settings.seller_id
@@ -64,6 +71,7 @@ class StockWriter:
                 due.append((row, now))
         if due:
             sent = self._sent[batch.idempotency_key] = Sent()
+            sent.before = {row.key: Reading(now.units, now.at) for row, now in due if now.units is not None}
             while len(self._sent) > MOST_SENT:
                 del self._sent[next(iter(self._sent))]
             if len(due) > self._feed_above and self._feeds.has_token:
@@ -111,11 +119,31 @@ class StockWriter:
             now = shown.get(row.key.remote_id)
             if now is None:
                 found[row.key] = RowOutcome(row.key, Outcome.GONE, reason="Amazon no longer knows the listing")
-            elif now.units == row.target:
+                continue
+            landed = now.at if now.units == row.target else self._sold_since(row, now, sent)
+            if landed is not None:
                 at = sent.sent_at.get(row.key) if sent is not None else None
-                since = at.earliest if at is not None else now.at.earliest - self._lands_within
-                found[row.key] = RowOutcome(row.key, Outcome.CONFIRMED, at=Span(since, now.at.latest))
+                since = at.earliest if at is not None else landed.earliest - self._lands_within
+                found[row.key] = RowOutcome(row.key, Outcome.CONFIRMED, at=Span(since, landed.latest))
         return found
+
+    def _sold_since(self, row: WriteRow, now: Shown, sent: Sent | None) -> Span | None:
+        """When the listing was seen with the write in force, though it sold some of it since; by all that is known.
+
+        A rise shows at once, as sales only lower; a fall by a figure that sales alone do not lead to.
+        """
+        before = sent.before.get(row.key) if sent is not None else None
+        if sent is None or before is None or now.units is None:
+            return None
+        reading = Reading(now.units, now.at)
+        if before.units < now.units < row.target:
+            return now.at
+        readings = sent.since.setdefault(row.key, [])
+        readings.append(reading)
+        del readings[:-MOST_READINGS]
+        return next(
+            (each.at for each in readings if self._sales.explains(row.key.remote_id, before, each) is False), None
+        )
 
     async def _feed(self, due: Sequence[tuple[WriteRow, Shown]], sent: Sent) -> dict[ListingKey, RowOutcome]:
         """All in one feed. What goes wrong before the feed is made leaves everything as it was."""
