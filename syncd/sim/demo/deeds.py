@@ -5,6 +5,7 @@ The shop may refuse (sold out, nothing left to ship): that is life and counted, 
 
 import random
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import Final
 
 from syncd.sim.demo.plan import Deed
@@ -12,6 +13,7 @@ from syncd.sim.demo.shops import DemoShop
 from syncd.sim.remotes.shopify import Item, Line, Order, SoldOut, Wish, custom_line, gift_card, service
 
 Act = Callable[[DemoShop, Deed, random.Random], bool]
+A_SECOND: Final = timedelta(seconds=1)
 RECENT: Final = 80
 """Staff works on the newest orders."""
 
@@ -228,7 +230,9 @@ ACTS: Final[Mapping[str, Act]] = {
 
 
 def _cancel(demo: DemoShop, rng: random.Random, *, restock: bool) -> bool:
-    order = _pick(demo, rng, lambda each: bool(_to_ship(each)))
+    """Not within a second of a refund: which of the two put the units back is then for nobody to tell from outside."""
+    now = demo.shop.second
+    order = _pick(demo, rng, lambda each: bool(_to_ship(each)) and now - each.updated_at > A_SECOND)
     if order is None:
         return False
     demo.shop.cancel(order, restock=restock)

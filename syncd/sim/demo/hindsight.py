@@ -19,6 +19,8 @@ UNAVOIDABLE_WITHIN: Final = timedelta(seconds=1)
 KNOWN_FOR: Final = timedelta(seconds=3)
 """A write may be this old when it arrives: what was known before must be in it."""
 SLOWEST: Final = 5
+SPOILT_FOR: Final = timedelta(seconds=5)
+"""For so long a spoilt call may keep a write waiting: what is retried is retried later each time."""
 EDITED_WITHIN: Final = timedelta(seconds=15)
 
 
@@ -97,13 +99,14 @@ def look_back(world: World, entered: Entered, watch: Watch, gaps: Sequence[Gap])
         if ours is not None and item in demo.sold:
             by_key.setdefault((demo.sold[item].sku, ours), []).append(((demo, item, location), shown))
     sendings = watch.first_sendings()
+    troubles = _troubles(world, watch, gaps)
     for key, rows in by_key.items():
         for listing, shown in rows:
             _judge_writes(back, listing, shown, known.get(key, _course((), 0)), sendings)
     for step in steps:
         if step.what == "sold" and step.by == "buyer" and step.at > entered.counted_at and step.demo is not None:
             back.sales += 1
-            _judge_sale(back, step, truth[step.key], by_key.get(step.key, ()), gaps)
+            _judge_sale(back, step, truth[step.key], known[step.key], by_key.get(step.key, ()), troubles)
             for (demo, item, location), shown in by_key.get(step.key, ()):
                 if demo is not step.demo:
                     _time_news(back, step, truth[step.key], (demo, item, location), shown, gaps)
@@ -167,44 +170,63 @@ def _judge_writes(
             )
 
 
+def _troubles(world: World, watch: Watch, gaps: Sequence[Gap]) -> list[Gap]:
+    """Every time in which a shop could not be written to, and why."""
+    found = list(gaps)
+    for demo in world.shops:
+        found += [Gap(demo.channel, at, at + SPOILT_FOR, "while the shop failed") for at in watch.spoilt(demo.shop)]
+    return found
+
+
 def _judge_sale(
     back: Hindsight,
     step: Step,
     truth: Course,
+    known: Course,
     rows: Sequence[tuple[Listing, list[Shown]]],
-    gaps: Sequence[Gap],
+    troubles: Sequence[Gap],
 ) -> None:
     units = -step.available
     before = truth.at(step.at)
     if before is None or before >= units:
         return
-    kind = _why_oversold(step, units, truth, rows, gaps)
+    kind = _why_oversold(step, units, known, rows, troubles)
     back.oversells[kind] += min(units, units - before)
     if kind == "avoidable":
         back.avoidable.append(f"{step.key[0]} at {step.key[1]}, {step.at:%H:%M:%S.%f}: {units} sold, {before} there")
 
 
 def _why_oversold(
-    step: Step, units: int, truth: Course, rows: Sequence[tuple[Listing, list[Shown]]], gaps: Sequence[Gap]
+    step: Step, units: int, known: Course, rows: Sequence[tuple[Listing, list[Shown]]], troubles: Sequence[Gap]
 ) -> str:
     demo, item = step.demo, step.item
     if demo is None or item is None:
         return "avoidable"
-    shown = next(
-        (shown for (at, what, where), shown in rows if at is demo and what is item and where is step.location), []
-    )
-    before = [change for change in shown if change.at < step.at]
-    pack = demo.sold[item].pack
-    if not before or before[-1].units * pack < units:
-        return "sells on below zero" if item.policy == "CONTINUE" else "another location had it"
-    since = truth.below_since(units, step.at)
+    before = [change for change in _shown_at(demo, item, step.location, rows) if change.at < step.at]
+    if not before or before[-1].units * demo.sold[item].pack < units:
+        return "sold on below zero" if item.policy == "CONTINUE" else "another location had it"
+    since = known.below_since(units, step.at)
     if since is None or step.at - since <= UNAVOIDABLE_WITHIN:
         return "unavoidable"
-    if any(gap.channel in (None, demo.channel) and gap.begin <= step.at and gap.end >= since for gap in gaps):
-        return "while paused or down"
-    if any(c.by == "staff" and c.units > c.before and c.at > step.at - EDITED_WITHIN for c in before):
+    if any(change.by == "staff" and change.units > change.before for change in before if _lately(change, step)):
         return "edited by hand in the shop"
+    for trouble in troubles:
+        if trouble.channel in (None, demo.channel) and trouble.begin <= step.at and trouble.end >= since:
+            return trouble.why
     return "avoidable"
+
+
+def _shown_at(
+    demo: DemoShop, item: Item, location: Location | None, rows: Sequence[tuple[Listing, list[Shown]]]
+) -> list[Shown]:
+    for (owner, what, where), shown in rows:
+        if owner is demo and what is item and where is location:
+            return shown
+    return []
+
+
+def _lately(change: Shown, step: Step) -> bool:
+    return change.at > step.at - EDITED_WITHIN
 
 
 def _time_news(

@@ -120,7 +120,7 @@ class Demo:
         begun = anyio.current_time()
         for part, what in KILLS:
             await anyio.sleep(max(0.0, begun + part * self.options.duration_seconds - anyio.current_time()))
-            async with traffic.gap(f"{what} killed"):
+            async with traffic.gap(f"{what} was down"):
                 self.tell(f"kill -9 {what}")
                 self.kills.append(what)
                 if what == "postgres":

@@ -25,7 +25,7 @@ TELLING: Final = frozenset({"delivery", "loss", "pause", "resume"})
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A time during which a channel (None: any) could not be kept in step, and why."""
+    """A time during which a channel (None: any) could not be kept in step, and why in words."""
 
     channel: str | None
     begin: datetime
@@ -118,7 +118,7 @@ class Traffic:
         if what == "pause":
             self._paused_since[channel] = begun
         elif channel in self._paused_since:
-            self.gaps.append(Gap(channel, self._paused_since.pop(channel), _now(), "paused"))
+            self.gaps.append(Gap(channel, self._paused_since.pop(channel), _now(), "while it was paused"))
 
     @asynccontextmanager
     async def gap(self, why: str) -> AsyncIterator[None]:

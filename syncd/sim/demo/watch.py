@@ -67,10 +67,21 @@ class Watch:
 
     def first_sendings(self) -> dict[str, datetime]:
         """When each write, by its idempotency key, was first heard; a repetition is bound to what was sent first."""
-        offset = datetime.now(UTC) - timedelta(seconds=time.monotonic())
         found: dict[str, datetime] = {}
         for call in self.server.calls:
             key = call.variables.get("key")
             if isinstance(key, str) and call.is_write:
-                found.setdefault(WRITE_URI + key, offset + timedelta(seconds=call.received_at))
+                found.setdefault(WRITE_URI + key, _wall(call.received_at))
         return found
+
+    def spoilt(self, shop: Shop) -> list[datetime]:
+        """When calls to the shop were spoilt, by a fault or by a limit."""
+        return [
+            _wall(call.answered_at)
+            for call in self.server.calls
+            if call.shop == shop.domain and (call.fault is not None or call.status != 200 or "THROTTLED" in call.codes)
+        ]
+
+
+def _wall(monotonic: float) -> datetime:
+    return datetime.now(UTC) + timedelta(seconds=monotonic - time.monotonic())
