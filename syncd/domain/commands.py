@@ -5,17 +5,20 @@ A command either raises `InvalidChange` before it has touched anything, or does 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from syncd.domain.booking import line_subject, rebook
 from syncd.domain.books import Audited, Books, ChannelRecord, Listing, Need
-from syncd.domain.conflicts import Conflict, ConflictKind, Resolution, listing_subject
+from syncd.domain.conflicts import Conflict, ConflictKind, Resolution, item_subject, listing_subject
 from syncd.domain.errors import InvalidChange, NotFound
 from syncd.domain.ids import ChannelId, Instant, LevelKey, LocationId, OrderKey, RemoteId, Sku
 from syncd.domain.ledger import SYNCD, Cause
 from syncd.domain.policy import Override
 from syncd.domain.quantities import Level, Quantity
 from syncd.domain.showing import adopt, settle_drift
+
+NOBODY: Final = "nobody"
+"""Who linked an item that a person said is none of our SKUs."""
 
 R_co = TypeVar("R_co", covariant=True)
 
@@ -134,7 +137,7 @@ class Unlink:
             if listing.account.write is not None:
                 raise InvalidChange(f"{self.remote_id} has a write in flight; try again in a moment")
         for listing in found:
-            books.relink(listing, None, "nobody")
+            books.relink(listing, None, NOBODY)
             unmapped(books, listing, f"unlinked by {self.actor}")
         books.audits.append(_audited(self.actor, "listing.unlink", f"{self.channel} {self.remote_id}"))
         return len(found)
@@ -281,7 +284,7 @@ def link(books: Books, found: Sequence[Listing], sku: Sku, by: str) -> None:
         if listing.sku != sku:
             books.relink(listing, sku, by)
         how = f"linked to {sku} by {by}"
-        subject = listing_subject(listing.key)
+        subject = item_subject(listing.key)
         books.conflicts.append(Resolution(kind=ConflictKind.UNMAPPED, subject=subject, how=how))
 
 
@@ -294,7 +297,7 @@ def unmapped(books: Books, listing: Listing, why: str) -> None:
         "why": why,
         "what_to_do": f"syncd listings link {listing.key.channel} {listing.key.remote_id} SKU",
     }
-    subject = listing_subject(listing.key)
+    subject = item_subject(listing.key)
     books.conflicts.append(
         Conflict(kind=ConflictKind.UNMAPPED, subject=subject, channel=listing.key.channel, facts=facts)
     )

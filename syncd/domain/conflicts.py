@@ -45,5 +45,10 @@ class Resolution:
     how: str
 
 
+def item_subject(key: ListingKey) -> str:
+    """An item is linked as a whole, at all of its locations."""
+    return f"{key.channel}|{key.remote_id}"
+
+
 def listing_subject(key: ListingKey) -> str:
     return "|".join(key)

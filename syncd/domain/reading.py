@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from syncd.domain.books import Books, Listing, Need
-from syncd.domain.commands import item_listings, link, unmapped
+from syncd.domain.commands import NOBODY, item_listings, link, unmapped
 from syncd.domain.ids import Alias, ChannelId, Instant, LevelKey, ListingKey, RemoteId, RemoteLocation, Sku
 from syncd.domain.ledger import SYNCD, Cause
 from syncd.domain.listings import Reading, Seen, Span
@@ -54,7 +54,10 @@ class TakeReadings:
             key = row.key(self.channel)
             listing = books.listings.get(key)
             if listing is None:
-                listing = _new_listing(books, key, row)
+                listing = Listing(key=key)
+                books.add_listing(listing)
+            if listing.sku is None and row.units is not None:
+                _take_over_link(books, listing, row)
             told = (row.alias, row.sku_text, row.title, row.active, row.units is not None)
             if told != (listing.alias, listing.sku_text, listing.title, listing.active, listing.tracked):
                 listing.alias, listing.sku_text, listing.title, listing.active, listing.tracked = told
@@ -65,16 +68,13 @@ class TakeReadings:
             drop(books, key, "the channel no longer knows the item at this location")
 
 
-def _new_listing(books: Books, key: ListingKey, row: CatalogueRow) -> Listing:
-    """A further location of an item takes over its SKU, and an item the link that was made for its order lines."""
+def _take_over_link(books: Books, listing: Listing, row: CatalogueRow) -> None:
+    """A further location of an item is its SKU too, and so is an item that was linked for its order lines."""
+    key = listing.key
     known = item_listings(books, key.channel, key.remote_id) + books.item(key.channel, row.alias)
-    listing = Listing(key=key, alias=row.alias, sku_text=row.sku_text, title=row.title)
-    books.add_listing(listing)
-    books.changed_listings.add(key)
-    sku = next((other.sku for other in known if other.sku is not None), None)
-    if sku is not None:
-        link(books, [listing], sku, known[0].linked_by or SYNCD)
-    return listing
+    linked = next((other for other in known if other.sku is not None), None)
+    if linked is not None and linked.sku is not None and listing.linked_by != NOBODY:
+        link(books, [listing], linked.sku, linked.linked_by or SYNCD)
 
 
 def drop(books: Books, key: ListingKey, why: str) -> None:
