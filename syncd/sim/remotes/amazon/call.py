@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from multidict import MultiMapping
-
 
 class Refused(Exception):
     """An error answer: `{"errors": [{code, message, details}]}`."""
@@ -23,7 +21,7 @@ class Refused(Exception):
 class Call:
     """Clients write the names of parameters in every manner: they are looked up without regard to case and `_`."""
 
-    query: MultiMapping[str]
+    query: Sequence[tuple[str, str]]
     match: Mapping[str, str]
     body: Mapping[str, Any]
     origin: str
@@ -32,12 +30,12 @@ class Call:
     def many(self, name: str) -> list[str]:
         """A list, comma-joined or repeated."""
         wanted = name.lower()
-        found = [value for key, value in self.query.items() if key.lower().replace("_", "") == wanted]
+        found = [value for key, value in self.query if key.lower().replace("_", "") == wanted]
         return list(dict.fromkeys(part for value in found for part in value.split(",") if part))
 
     def one(self, name: str) -> str:
         wanted = name.lower()
-        return next((value for key, value in self.query.items() if key.lower().replace("_", "") == wanted), "")
+        return next((value for key, value in self.query if key.lower().replace("_", "") == wanted), "")
 
     def moment(self, name: str, code: str = "InvalidInput") -> datetime | None:
         value = self.one(name)

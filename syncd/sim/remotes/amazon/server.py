@@ -165,7 +165,7 @@ class AmazonServer:
         if body:
             self.bodies.append((operation, held))
         return Call(
-            query=request.query,
+            query=tuple(request.query.items()),
             match=request.match_info,
             body=held if isinstance(held, dict) else {},
             origin=self.url,
