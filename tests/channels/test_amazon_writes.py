@@ -70,11 +70,12 @@ async def test_stock_that_amazon_ships_is_never_written() -> None:
     async with open_world(stock={"MUG": 10}) as world:
         world.seller.add_fba("LAMP", 7)
 
-        by_place = await world.write(("LAMP", 3, 7), place="fba")
+        by_place = await world.channel.write(world.batch(("LAMP", 3, 7), place="fba"))
         calls = list(world.server.calls)
         by_sku = await world.write(("LAMP", 3, 7))
 
-        assert by_place == by_sku == {"LAMP": Outcome.REJECTED}
+        assert outcomes_of(by_place) == by_sku == {"LAMP": Outcome.REJECTED}
+        assert "FBA" in by_place[0].reason
         assert calls == []
         assert world.server.count("patchListingsItem") == 0
         assert not world.seller.listings["LAMP"].stranded
