@@ -161,6 +161,8 @@ class Facts:
     snapshot: StockSnapshot | None = None
     fetch: tuple[OrderId, ...] = ()
     """Orders that were only hinted at: to be read from the channel."""
+    by_sku: bool = False
+    """The lines of these orders name items by our own SKUs: they are booked without a listing."""
     fetched: tuple[OrderId, ...] = ()
     """Orders whose full state this is, read from the channel on purpose."""
     faults: tuple[Fault, ...] = ()

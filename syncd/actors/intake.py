@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import orjson
 import structlog
 
-from syncd.actors.counting import add_needs, is_small, take_in
-from syncd.domain.booking import book_order
+from syncd.actors.counting import add_needs, is_sku, is_small, take_in
+from syncd.domain.booking import book_order, name_by_sku
 from syncd.domain.books import Books, Need
 from syncd.domain.conflicts import Conflict, ConflictKind, Resolution
 from syncd.domain.errors import Refused
-from syncd.domain.ids import ChannelId, Instant, ListingKey, OrderKey
+from syncd.domain.ids import ChannelId, Instant, ListingKey, OrderKey, Sku
 from syncd.domain.listings import Reading
 from syncd.domain.reading import drop
 from syncd.domain.showing import hear
@@ -52,6 +52,10 @@ def needs(parsed: Sequence[Parsed], need: Need) -> None:
         for order in facts.orders:
             need.orders.add(OrderKey(channel, order.order_id))
             need.aliases.update((channel, line.item) for line in order.lines.values() if line.item is not None)
+            if facts.by_sku:
+                named = {Sku(line.sku_text) for line in order.lines.values() if is_sku(line.sku_text)}
+                need.skus |= named
+                need.new_skus |= named
         need.items.update((channel, seen.remote_id) for seen in facts.observations)
         need.items.update((channel, change.remote_id) for change in facts.items if change.remote_id is not None)
         need.aliases.update((channel, change.alias) for change in facts.items if change.alias is not None)
@@ -63,6 +67,8 @@ def apply(books: Books, item: Parsed, quarantined: Container[str] = ()) -> None:
     """Bring the facts of one row into the books; `quarantined` are the subjects that wait for a better telling."""
     channel, facts = item.row.channel, item.facts
     for order in facts.orders:
+        if facts.by_sku:
+            name_by_sku(books, channel, order)
         book_order(books, channel, order, item.row.event_id)
     for seen in facts.observations:
         reading = Reading(seen.units, seen.at) if seen.units is not None else None

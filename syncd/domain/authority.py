@@ -126,9 +126,12 @@ def first(standing: Standing, on_hand: int, count: Count, promised: Promised) ->
     return Judgement(replace(standing, risen=risen), count.units + left - on_hand)
 
 
-def wait(standing: Standing, documents: Sequence[Document]) -> Standing:
-    """Documents of a level that the snapshot does not count: its next count is the first that knows of them."""
-    return replace(standing, waiting=(*standing.waiting, *documents))
+def enter(standing: Standing, on_hand: int, documents: Sequence[Document], at: Span, promised: Promised) -> Judgement:
+    """Documents that came without a count of their SKU: they are in the last count, or the next is the first to know
+    of them."""
+    if standing.counted_to is None or at.latest > standing.counted_to:
+        return Judgement(replace(standing, waiting=(*standing.waiting, *documents)), 0)
+    return _late(standing, on_hand, Count(0, at, 0, tuple(documents)), promised)
 
 
 def tell(standing: Standing, movement: Unbooked, books_within: Instant) -> Judgement:

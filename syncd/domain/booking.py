@@ -104,6 +104,20 @@ def _bind(books: Books, channel: ChannelId, order: Order, line: Line) -> Binding
     return Binding(sku=sku, pack=policy.pack, home=_home(books, channel, sku, line.ordered * policy.pack, candidates))
 
 
+def name_by_sku(books: Books, channel: ChannelId, order: Order) -> None:
+    """Make listings of items that an order names by our own SKUs: none is written to, and one whose SKU there is not
+    yet waits for it."""
+    for line in order.lines.values():
+        if line.item is None or books.item(channel, line.item):
+            continue
+        item = unseen_item(channel, line.item, line.sku_text)
+        item.tracked = True
+        books.add_listing(item)
+        books.changed_listings.add(item.key)
+        if line.sku_text in books.known_skus:
+            books.relink(item, Sku(line.sku_text), SYNCD)
+
+
 def unseen_key(channel: ChannelId, alias: Alias) -> ListingKey:
     return ListingKey(channel, RemoteId(alias), NOWHERE)
 

@@ -11,12 +11,12 @@ from syncd.domain.authority import (
     Snapshot,
     Standing,
     Unbooked,
+    enter,
     first,
     judge,
     release,
     tell,
     trust,
-    wait,
 )
 from syncd.domain.books import Audited, Books, Need
 from syncd.domain.conflicts import Conflict, ConflictKind, Resolution
@@ -78,7 +78,11 @@ def take(books: Books, snapshot: Snapshot, *, zeroes: bool = False) -> int:
         ignored += _count(books, snapshot, key, units, told, reason)
     for key, left in (documents or {}).items():
         if books.setup.authority.get(key.location) == snapshot.channel:
-            books.set_standing(key, wait(books.standings.get(key, NOTHING), left))
+            standing, on_hand = books.standings.get(key, NOTHING), books.level(key).on_hand
+            judgement = enter(standing, on_hand, left, snapshot.at, _promised(books, key))
+            books.set_standing(key, judgement.standing)
+            cause = Cause(actor=SYNCD, channel=snapshot.channel, event_id=snapshot.event_id)
+            books.adjust(key, Quantity.ON_HAND, judgement.by, "authority_document", cause)
     return ignored
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from syncd.domain.authority import Snapshot
+from syncd.domain.authority import Document, Snapshot
 from syncd.domain.errors import InvalidChange
 from syncd.domain.ids import ChannelId, LevelKey, LocationId, Sku
 from syncd.domain.listings import Span
@@ -180,6 +180,29 @@ def test_a_document_of_part_of_an_order_leaves_the_rest_unbooked(house: House) -
     house.counted(9, documents=[("d1", "1", -1)])
 
     assert house.on_hand == 7
+
+
+def test_documents_that_come_by_themselves_belong_to_the_last_count_or_wait_for_the_next(house: House) -> None:
+    house.shipped("1", 1)
+    house.shipped("2", 1)
+    before = house.books.now
+    house.later(HOUR)
+    house.counted(9, documents=[])  # the first is in its books by now
+    assert house.on_hand == 7
+    told(house, [("d1", "1", -1)], at=before)
+    assert house.on_hand == 8, "of before the count, so it is in it"
+
+    house.later(HOUR)
+    told(house, [("d2", "2", -1)], at=house.books.now)
+    assert house.on_hand == 8
+    house.counted(8, documents=[])
+
+    assert (house.on_hand, house.asked) == (8, 0)
+
+
+def told(house: House, documents: list[tuple[str, str, int]], at: int) -> None:
+    named = [(LEVEL, Document(*one)) for one in documents]
+    TakeSnapshot(snapshot=Snapshot(channel=ERP, at=Span(at, at), counts=(), documents=named)).apply(house.books)
 
 
 def test_an_order_taken_elsewhere_lowers_the_count_and_nothing_else(house: House) -> None:
