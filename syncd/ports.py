@@ -41,6 +41,8 @@ class Capabilities:
     """After an unanswered write: when it can no longer take effect."""
     takes_force_later: bool = False
     """Accepted writes take force later: the channel is a `LateChannel`."""
+    sweep: int = 0
+    """Listings read again with each poll, in turn: what webhooks lose about stock. 0: reading them is too dear."""
     tells_counts: bool = False
     """It tells stock snapshots: they are judged where it is the authority of a location."""
 
@@ -159,10 +161,10 @@ class Facts:
     observations: tuple[Observation, ...] = ()
     items: tuple[ItemChange, ...] = ()
     snapshot: StockSnapshot | None = None
-    fetch: tuple[OrderId, ...] = ()
-    """Orders that were only hinted at: to be read from the channel."""
     by_sku: bool = False
     """The lines of these orders name items by our own SKUs: they are booked without a listing."""
+    fetch: tuple[OrderId, ...] = ()
+    """Orders that were only hinted at: to be read from the channel."""
     fetched: tuple[OrderId, ...] = ()
     """Orders whose full state this is, read from the channel on purpose."""
     faults: tuple[Fault, ...] = ()

@@ -1,15 +1,17 @@
 """Answers the questions about a channel's listings: reads them, has the readings covered, has them judged.
 
-Also reads the whole catalogue: at first, when an order names an item that nobody knows, and every so often.
+Also reads the whole catalogue: at first, when an order names an item that nobody knows, and every so often; and with
+each poll some listings in turn, webhooks or not, where the channel makes that cheap.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final, TypeVar
 
 import anyio
 import structlog
+from asyncpg import Record
 
 from syncd.actors.contact import Contact
 from syncd.actors.desk import PATIENCE_SECONDS, Desk
@@ -18,7 +20,7 @@ from syncd.actors.stock import StockActor
 from syncd.domain.books import Audited
 from syncd.domain.commands import LinkBySku, SaveChannel
 from syncd.domain.errors import AuthFailed, OutcomeUnknown, Retry
-from syncd.domain.ids import Instant, RemoteId, RemoteLocation, Sku
+from syncd.domain.ids import ChannelId, Instant, ListingKey, RemoteId, RemoteLocation, Sku
 from syncd.domain.reading import AdoptCounts, Cover, TakeReadings
 from syncd.domain.setup import ChannelSetup, FirstSync
 from syncd.domain.showing import SETTLE
@@ -31,6 +33,7 @@ log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
+NOTHING: Final[Mapping[ListingKey, int | None]] = {}
 CHUNK: Final = 500
 LOOK_SECONDS: Final = 1.0
 CATALOGUE_SECONDS: Final = 6 * 3600.0
@@ -39,6 +42,8 @@ UNKNOWN_SECONDS: Final = 2.0
 there is one again, since some items are never found."""
 UNKNOWN_MOST_SECONDS: Final = 1800.0
 CATALOGUE_CALL_SECONDS: Final = 3600.0
+SWEEP_SECONDS: Final = 5.0
+"""Listings are not read in turn more often than this, however often orders are."""
 RECONCILE_SECONDS: Final = 60.0
 READ_BATCH: Final = 250
 CLOCK_SECONDS: Final = 1.1
@@ -60,6 +65,8 @@ class Reconciler:
     _read_at: float = 0.0
     _covered_at: float = 0.0
     _unknown_seconds: float = UNKNOWN_SECONDS
+    _swept_at: float = 0.0
+    _swept_to: tuple[str, str] = ("", "")
     _failures: int = 0
     _reading: anyio.Lock = field(default_factory=anyio.Lock)
 
@@ -69,7 +76,7 @@ class Reconciler:
             try:
                 await self._round()
                 self._failures = 0
-                wait = LOOK_SECONDS if self.desk.asked else self._until_catalogue()
+                wait = LOOK_SECONDS if self.desk.asked else min(self._until_catalogue(), self._until_sweep())
                 await self.desk.questions.wait(at_most_seconds=wait)
             except (Retry, AuthFailed, OutcomeUnknown) as error:
                 self._failures += 1
@@ -83,6 +90,8 @@ class Reconciler:
         if self.desk.link_wanted:
             await self.link()
         await self._judge()
+        if self._until_sweep() <= 0.0:
+            await self._sweep()
         await self._read_asked()
         if self._waiting():
             await self._cover()
@@ -98,6 +107,25 @@ class Reconciler:
             return 0.0
         every = self._unknown_seconds if self.desk.catalogue_wanted else CATALOGUE_SECONDS
         return max(0.0, self.catalogue_at + every - anyio.current_time())
+
+    def _until_sweep(self) -> float:
+        if not self.channel.capabilities.sweep:
+            return CATALOGUE_SECONDS
+        return max(0.0, self._swept_at + max(self.poller.every_seconds, SWEEP_SECONDS) - anyio.current_time())
+
+    async def _sweep(self) -> None:
+        """Read the next listings in turn: a change of stock whose event was lost shows here, and asks for itself.
+
+        What agrees is not entered, and what has a question open is not read: a newer reading would wait longer.
+        """
+        most = self.channel.capabilities.sweep
+        async with self.database.reading() as connection:
+            found = await connection.fetch(BOOKS.listings_after, self.desk.channel, *self._swept_to, most)
+        expected = {_key(self.desk.channel, row): row["expected"] for row in found if not row["asked"]}
+        for keys in _chunks(list(expected), READ_BATCH):
+            await self._read(keys, expected)
+        self._swept_to = (found[-1]["remote_id"], found[-1]["remote_location"]) if len(found) == most else ("", "")
+        self._swept_at = anyio.current_time()
 
     async def read_catalogue(self, *, adopt: bool) -> None:
         """Read every item at every mapped location and link what can be linked; its readings wait for their cover.
@@ -116,7 +144,7 @@ class Reconciler:
                             await self.stock.ask(TakeReadings(channel=self.desk.channel, rows=chunk))
                         if first:
                             adopted += [row for row in rows if adopt or self._is_authority(row.remote_location)]
-            self._read_at = self.catalogue_at = anyio.current_time()
+            self._read_at = self._swept_at = self.catalogue_at = anyio.current_time()
             await self._adopt(adopted)
             await self.link()
             log.info("catalogue.read", channel=self.desk.channel)
@@ -199,14 +227,25 @@ class Reconciler:
         now = anyio.current_time()
         due = [key for key, asked in self.desk.asked.items() if asked.read_to is None and asked.due <= now]
         for chunk in _chunks(due, READ_BATCH):
-            rows = await self.contact.call("read levels", partial(self.channel.read_levels, chunk))
-            gone = set(chunk) - {row.key(self.desk.channel) for row in rows}
-            await self.stock.ask(TakeReadings(channel=self.desk.channel, rows=rows, gone=sorted(gone)))
+            await self._read(chunk)
             self._read_at = anyio.current_time()
             for key in chunk:
                 asked = self.desk.asked.get(key)
                 if asked is not None and asked.read_to is None:
                     asked.due = anyio.current_time() + PATIENCE_SECONDS
+
+    async def _read(self, keys: Sequence[ListingKey], expected: Mapping[ListingKey, int | None] = NOTHING) -> None:
+        """Read listings anew; those that show what is expected of them are left as they are."""
+        rows = await self.contact.call("read levels", partial(self.channel.read_levels, keys))
+        found = {row.key(self.desk.channel): row for row in rows}
+        news = [row for key, row in found.items() if row.units is None or expected.get(key) != row.units]
+        gone = sorted(set(keys) - found.keys())
+        if news or gone:
+            await self.stock.ask(TakeReadings(channel=self.desk.channel, rows=news, gone=gone))
+
+
+def _key(channel: ChannelId, row: Record) -> ListingKey:
+    return ListingKey(channel, RemoteId(row["remote_id"]), RemoteLocation(row["remote_location"]))
 
 
 def _puzzle(sku_text: str, exists: bool, alike: int) -> str:

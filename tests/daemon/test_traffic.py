@@ -84,6 +84,20 @@ async def test_what_staff_set_by_hand_is_a_drift_and_is_overwritten(building: Bu
         assert await site.daemon.lines("conflicts", "list") == []
 
 
+async def test_a_figure_set_by_hand_is_found_though_no_webhook_ever_comes(building: Building) -> None:
+    async with building(hooks=False, channel="poll_seconds = 1") as site:
+        await site.until_shown("CAP", 10)
+        await site.daemon.until_idle()
+
+        site.two.shop.set_available(site.two.items["CAP"], site.two.main, 17)
+        site.one.shop.place_order([(site.one.items["CAP"], 1)])
+
+        await site.until_shown("CAP", 9)
+        await site.daemon.until_idle()
+        drifts = [each for each in await site.daemon.lines("conflicts", "list", "--all") if each["kind"] == "drift"]
+        assert [(each["sku"], each["state"]) for each in drifts] == [("CAP", "resolved")]
+
+
 async def test_the_last_unit_sold_twice_is_one_oversell_that_names_both_orders(building: Building) -> None:
     async with building(counts={"TEE": 1, "MUG": 10, "CAP": 10}) as site:
         await site.until_shown("TEE", 1)

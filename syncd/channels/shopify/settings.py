@@ -22,6 +22,7 @@ CAPABILITIES: Final = Capabilities(
     has_webhooks=True,
     orders_lag_seconds=2.0,
     lands_within_seconds=60.0,
+    sweep=1000,
 )
 
 

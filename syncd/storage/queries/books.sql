@@ -172,6 +172,12 @@ SET kind = excluded.kind, first_synced_at = excluded.first_synced_at, paused = e
 -- The listings of a channel that owe a write or have a question open.
 SELECT * FROM listings WHERE channel = $1 AND (state = 'owed' OR asked);
 
+-- name: listings_after
+-- The next linked listings of a channel in order of their keys, and what they are expected to show.
+SELECT remote_id, remote_location, expected, asked FROM listings
+WHERE channel = $1 AND (remote_id, remote_location) > ($2, $3) AND sku IS NOT NULL AND tracked
+ORDER BY remote_id, remote_location LIMIT $4;
+
 -- name: wanted
 -- Orders of a channel that are still to be read.
 SELECT order_id FROM wanted_orders WHERE channel = $1;
