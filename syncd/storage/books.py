@@ -202,22 +202,19 @@ class BookStore:
 
     async def _save_conflicts(self, books: Books, at: datetime) -> None:
         short = books.short
+        last = {(c.kind, c.subject): c for c in books.conflicts}
         opened = [c for c in books.conflicts if isinstance(c, Conflict)]
         closed = [c for c in books.conflicts if isinstance(c, Resolution)]
+        # The last word on a subject stands: what was opened and settled in one group ends settled.
+        reopened = [c for c in closed if isinstance(last[c.kind, c.subject], Conflict)]
+        settled = [c for c in closed if isinstance(last[c.kind, c.subject], Resolution)]
         if short:
             opened += await self._oversells(books, short)
-        closed += [
+        settled += [
             Resolution(kind=ConflictKind.OVERSELL, subject=sku, how="enough units are available again")
             for sku in books.relieved
         ]
-        if closed:
-            await self.connection.execute(
-                CONFLICTS.resolve,
-                [c.kind.value for c in closed],
-                [c.subject for c in closed],
-                [c.how for c in closed],
-                at,
-            )
+        await self._resolve(reopened, at)
         if opened:
             newest = {(c.kind, c.subject): c for c in opened}.values()
             await self.connection.execute(
@@ -228,6 +225,17 @@ class BookStore:
                 [c.location for c in newest],
                 [c.channel for c in newest],
                 [orjson.dumps(dict(c.facts)).decode() for c in newest],
+                at,
+            )
+        await self._resolve(settled, at)
+
+    async def _resolve(self, closed: Sequence[Resolution], at: datetime) -> None:
+        if closed:
+            await self.connection.execute(
+                CONFLICTS.resolve,
+                [c.kind.value for c in closed],
+                [c.subject for c in closed],
+                [c.how for c in closed],
                 at,
             )
 
