@@ -62,7 +62,7 @@ def find_config(given: Path | None, environ: Mapping[str, str]) -> Path:
         if place.is_file():
             return place
     looked_at = ", ".join(str(place) for place in places)
-    message = f"no configuration found (looked at {looked_at}); give --config FILE, or write one with `syncd init`"
+    message = f"no configuration found (looked at {looked_at}); give --config FILE, or begin with a copy of config.example.toml"
     raise ConfigError([Fault(file="syncd", line=0, path="", message=message)])
 
 

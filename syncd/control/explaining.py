@@ -7,13 +7,14 @@ from typing import Any, Final
 
 from syncd.domain.quantities import Quantity
 
+SHIPPED: Final = "shipped"
 _WORDS: Final = {
     "ordered": "sold",
     "cancelled": "cancelled",
     "returned": "returned",
     "moved": "moved between orders' places",
     "reinstated": "reinstated",
-    "fulfilled": "shipped before the count",
+    "fulfilled": SHIPPED,
     "fulfilment_cancelled": "shipments undone",
     "written_off": "written off",
     "write_off_corrected": "written off no more",
@@ -95,7 +96,14 @@ def _terms(entries: Sequence[Mapping[str, Any]]) -> list[tuple[str, int]]:
     people = [(word, units) for word, units in by_people.items() if units]
     if len(people) > MOST_TERMS:
         people = [("counted and adjusted", sum(units for _, units in people))]
-    return people + [(word, units) for word, units in by_orders.items() if units]
+    return people + [(_in_full(word, units), units) for word, units in by_orders.items() if units]
+
+
+def _in_full(word: str, units: int) -> str:
+    """A shipment by itself leaves `available` alone: what is left over was in the count, or a sale told with it."""
+    if word != SHIPPED:
+        return word
+    return "shipped before the count" if units > 0 else "sold, first heard of when shipped"
 
 
 def _word(entry: Mapping[str, Any]) -> str:

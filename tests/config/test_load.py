@@ -352,7 +352,7 @@ def test_the_file_is_looked_for_in_a_fixed_order(tmp_path: Path, monkeypatch: py
     monkeypatch.chdir(tmp_path)
     environ = {"HOME": str(tmp_path)}
 
-    with pytest.raises(ConfigError, match=r"no configuration found .*syncd init"):
+    with pytest.raises(ConfigError, match=r"no configuration found .*config.example.toml"):
         find_config(None, environ)
     home.parent.mkdir(parents=True)
     home.touch()
