@@ -62,7 +62,8 @@ def find_config(given: Path | None, environ: Mapping[str, str]) -> Path:
         if place.is_file():
             return place
     looked_at = ", ".join(str(place) for place in places)
-    message = f"no configuration found (looked at {looked_at}); give --config FILE, or begin with a copy of config.example.toml"
+    way_out = "give --config FILE, or begin with a copy of config.example.toml"
+    message = f"no configuration found (looked at {looked_at}); {way_out}"
     raise ConfigError([Fault(file="syncd", line=0, path="", message=message)])
 
 
