@@ -86,7 +86,8 @@ class Order:
     placed_at: Instant | None = None
     updated_at: Instant = 0
     complete_at: Instant = 0
-    """Version of the newest account that names every line there is: an older line that it lacks was taken off."""
+    """Version of the newest account that names every line and shipment there is: what is older, it lacks. Such a line
+    was taken off, such a shipment undone."""
     cancelled_at: Instant | None = None
     lines: Mapping[LineId, Line] = field(default_factory=dict)
     fulfilments: Mapping[PartId, Fulfilment] = field(default_factory=dict)
@@ -108,11 +109,11 @@ def merge(known: Order, arrived: Order) -> Merged:
     lines = _union(known.lines, arrived.lines, _join_line, ties)
     if known.updated_at != arrived.updated_at and known.lines.keys() != arrived.lines.keys():
         lines = _date_late_lines(lines, known, arrived)
-    complete_at = max(known.complete_at, arrived.complete_at)
-    if complete_at:
-        lines = _without_taken_off(lines, complete_at)
     fulfilments = _union(known.fulfilments, arrived.fulfilments, _join_fulfilment, ties)
     refunds = _union(known.refunds, arrived.refunds, _join_refund, ties)
+    complete_at = max(known.complete_at, arrived.complete_at)
+    if complete_at:
+        lines, fulfilments = _without_taken_off(lines, complete_at), _without_undone(fulfilments, complete_at)
     order = Order(
         order_id=known.order_id,
         name=_newer_name(known, arrived),
@@ -506,3 +507,13 @@ def _without_taken_off(lines: Mapping[LineId, Line], complete_at: Instant) -> Ma
         line.line_id: replace(line, removed=line.ordered, removed_at=complete_at, version=complete_at) for line in gone
     }
     return {**lines, **taken_off}
+
+
+def _without_undone(fulfilments: Mapping[PartId, Fulfilment], complete_at: Instant) -> Mapping[PartId, Fulfilment]:
+    undone = [shipment for shipment in fulfilments.values() if shipment.version < complete_at and shipment.lines]
+    if not undone:
+        return fulfilments
+    return {
+        **fulfilments,
+        **{shipment.part_id: replace(shipment, lines=(), version=complete_at) for shipment in undone},
+    }

@@ -1,9 +1,10 @@
 """Accounts of an order that name every line, and lines that come to carry stock only later."""
 
+from dataclasses import replace
 from itertools import permutations
 
-from syncd.domain.ids import Alias, LineId, OrderId, RemoteLocation
-from syncd.domain.orders import Line, Order, effect, merge, own_steps
+from syncd.domain.ids import Alias, LineId, OrderId, PartId, RemoteLocation
+from syncd.domain.orders import Fulfilment, Line, Order, effect, merge, own_steps
 
 HERE = RemoteLocation("")
 
@@ -83,3 +84,24 @@ def test_a_line_that_carries_no_stock_any_more_gives_its_units_back_then() -> No
 
     assert own_steps(held, pending) == {(("a", HERE), 7000): 2}
     assert promised(pending) == {}
+
+
+def test_a_shipment_that_a_newer_whole_account_lacks_was_undone_and_may_come_back() -> None:
+    def shipped(known: Order, at: int) -> Order:
+        part = PartId(f"shipped/{at}")
+        left = Fulfilment(part_id=part, at=at, version=known.updated_at, lines=((LineId("a"), 2),), location=HERE)
+        return replace(known, fulfilments={part: left})
+
+    accounts = [
+        shipped(order(2000, line("a", 2, 2000)), 2000),
+        order(3000, line("a", 2, 3000)),
+        shipped(order(4000, line("a", 2, 4000)), 2000),
+        order(5000, line("a", 2, 5000)),
+    ]
+
+    for told in permutations(accounts):
+        known = told[0]
+        for account in told[1:]:
+            known = merge(known, account).order
+        assert promised(known) == {"a": 2}
+    assert promised(merge(accounts[1], accounts[2]).order) == {}

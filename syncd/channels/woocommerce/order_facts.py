@@ -269,19 +269,20 @@ def _keep_refunds(found: LineId, shares: Split, kept: int, reading: _Reading) ->
 
 
 def _fulfilments(reading: _Reading) -> dict[PartId, Fulfilment]:
-    """WooCommerce knows no shipments: an order that is completed has left as a whole, until it is taken up again."""
-    if reading.completed is None and not reading.shipped:
+    """WooCommerce knows no shipments: an order that is completed has left as a whole.
+
+    When it is taken up again, its account names no shipment any more, though the date of it stays in the order.
+    """
+    if not reading.shipped:
         return {}
     which = "shipped" if reading.completed is None else f"completed/{reading.completed}"
     part_id = PartId(f"{reading.order_id}/{which}")
-    leaving = reading.leaving or {line: 0 for line in reading.lines}
     shipment = Fulfilment(
         part_id=part_id,
         at=reading.version if reading.completed is None else reading.completed,
         version=reading.version,
-        lines=tuple(sorted(leaving.items())),
+        lines=tuple(sorted(reading.leaving.items())),
         location=NOWHERE,
-        cancelled_at=None if reading.shipped else reading.version,
     )
     return {part_id: shipment}
 

@@ -39,6 +39,7 @@ class ProductReader:
     def __init__(self, api: Api) -> None:
         self._api = api
         self._gone: set[tuple[int, int]] = set()
+        self._names: dict[int, str] = {}
         self.holders: dict[int, bool] = {}
 
     async def read(self) -> AsyncIterator[Sequence[CatalogueRow]]:
@@ -64,13 +65,13 @@ class ProductReader:
         asked = {parts_of(key.remote_id) for key in keys} - {(0, 0)}
         found: dict[tuple[int, int], CatalogueRow] = {}
         for some in _chunks(sorted(product for product, variation in asked if not variation), AT_ONCE):
-            products, reply = await self._listed(some, "products")
-            found |= _by_parts(_single(product, reply.at) for product in products)
+            products, at = await self._listed(some, "products")
+            found |= _by_parts(_single(product, at) for product in products)
         for product, variations in _by_product(asked).items():
             for some in _chunks(variations, AT_ONCE):
-                listed, reply = await self._listed(some, "products", product, "variations")
+                listed, at = await self._listed(some, "products", product, "variations")
                 self._learn(listed)
-                found |= _by_parts(_variation(product, "", each, reply.at) for each in listed)
+                found |= _by_parts(_variation(product, self._names.get(product, ""), each, at) for each in listed)
         self._gone -= found.keys()
         await self._verify(sorted(asked - found.keys()), found)
         return list(found.values())
@@ -80,10 +81,7 @@ class ProductReader:
         unknown = {pair for pair in pairs if pair[1] not in self.holders}
         for product, variations in _by_product(unknown).items():
             for some in _chunks(variations, AT_ONCE):
-                try:
-                    listed, _ = await self._listed(some, "products", product, "variations")
-                except Missing:
-                    listed = []
+                listed, _ = await self._listed(some, "products", product, "variations")
                 self._learn(listed)
                 for variation in some:
                     self.holders.setdefault(variation, True)
@@ -99,6 +97,8 @@ class ProductReader:
             row = _single(product, reply.at)
             return (row,) if row is not None else ()
         rows: list[CatalogueRow] = []
+        number_of_it, name = _product_id(product), text(product.get("name"))
+        self._names[number_of_it] = name
         sells_from_it = False
         async for variations, at in self._variations(product.get("id")):
             self._learn(variations)
@@ -108,7 +108,7 @@ class ProductReader:
                 if each.get("manage_stock") == "parent":
                     sells_from_it = True
                     continue
-                row = _variation(_product_id(product), text(product.get("name")), each, at)
+                row = _variation(number_of_it, name, each, at)
                 rows += (row,) if row is not None else ()
         own = _single(product, reply.at) if sells_from_it else None
         return (own, *rows) if own is not None else rows
@@ -128,9 +128,12 @@ class ProductReader:
                 return
             page += 1
 
-    async def _listed(self, ids: Sequence[int], *path: object) -> tuple[Sequence[Any], Reply]:
-        reply = await self._api.get(*path, include=ids, per_page=AT_ONCE, status="any", _fields=FIELDS)
-        return objects(reply.data, "list") if type(reply.data) is list else [], reply
+    async def _listed(self, ids: Sequence[int], *path: object) -> tuple[Sequence[Any], Span]:
+        try:
+            reply = await self._api.get(*path, include=ids, per_page=AT_ONCE, status="any", _fields=FIELDS)
+        except Missing:  # of a product that is gone there are no variations
+            return [], Span(0, 0)
+        return reply.data if type(reply.data) is list else [], reply.at
 
     def _learn(self, variations: Iterable[Any]) -> None:
         for each in variations:
@@ -153,7 +156,8 @@ class ProductReader:
             if body.get("status") == "trash":
                 self._gone.add((product, variation))
                 continue
-            row = _variation(product, "", body, reply.at) if variation else _single(body, reply.at)
+            name = self._names.get(product, "")
+            row = _variation(product, name, body, reply.at) if variation else _single(body, reply.at)
             if row is None:
                 raise Retry(f"{'/'.join(str(piece) for piece in path)}: an answer that cannot be used")
             found[product, variation] = row
@@ -172,7 +176,7 @@ def _single(product: Any, at: Span) -> CatalogueRow | None:
 def _variation(product: int, name: str, body: Any, at: Span) -> CatalogueRow | None:
     try:
         options = [text(each.get("option")) for each in objects(body.get("attributes"), "attributes")]
-        title = " - ".join(part for part in (name or text(body.get("name")), ", ".join(filter(None, options))) if part)
+        title = " - ".join(part for part in (name, ", ".join(filter(None, options))) if part)
         return _row(body, product, number(body.get("id"), "variation id"), title, at)
     except (Unusable, AttributeError):
         return None
