@@ -37,7 +37,7 @@ from syncd.storage.queries import load
 log = structlog.get_logger(__name__)
 
 READS = load("reads")
-CHUNK: Final = 1000
+CHUNK: Final = 2000
 LOOK_SECONDS: Final = 60.0
 AGAIN_SECONDS: Final = 1.0
 PARTS_KEPT: Final = timedelta(days=7)

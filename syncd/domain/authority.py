@@ -71,6 +71,9 @@ class Standing:
     """Units that the count is above our books for no other reason than age: a person is asked."""
 
 
+NEW: Final = Standing()
+
+
 class Judgement(NamedTuple):
     """What a count comes to: `by` is the movement that it shows beyond what both sides know of."""
 
@@ -96,8 +99,12 @@ Promised = Callable[[str], int]
 
 def judge(standing: Standing, on_hand: int, count: Count, promised: Promised) -> Judgement:
     """Compare a count with the books; one from before the last count is ignored, but not its documents."""
-    if standing.counted_to is not None and count.at.latest < standing.counted_to:
+    if _is_late(standing, count):
         return _late(standing, on_hand, count, promised)
+    if count.documents is None and not (standing.unbooked or standing.booked or standing.waiting):
+        by = count.units - on_hand
+        risen = _risen(standing, by, count) if by > 0 or standing.risen else ()
+        return Judgement(Standing(counted=count.units, counted_to=count.at.latest, risen=risen), by)
     standing = replace(standing, counted=count.units, counted_to=count.at.latest)
     if count.documents is not None:
         entered = _entered(standing, (*standing.waiting, *count.documents), count.at.earliest)
@@ -108,6 +115,9 @@ def judge(standing: Standing, on_hand: int, count: Count, promised: Promised) ->
 
 def first(standing: Standing, on_hand: int, count: Count, promised: Promised) -> Judgement:
     """The first count of a level: what is older than `books_within` is in it, the rest is taken to be not."""
+    if standing == NEW and count.documents is None:
+        rise = _risen(standing, max(0, count.units), count)
+        return Judgement(Standing(counted=count.units, counted_to=count.at.latest, risen=rise), count.units - on_hand)
     if count.documents is not None:
         standing = judge(standing, on_hand, count, promised).standing
     young = tuple(movement for movement in standing.unbooked if count.is_young(movement))
@@ -229,13 +239,21 @@ def _by_documents(standing: Standing) -> int:
     return counted + sum(one.units for one in standing.unbooked) + sum(one.added for one in standing.booked)
 
 
+def _is_late(standing: Standing, count: Count) -> bool:
+    """Of two counts of one moment nobody knows which came first: the lower is believed."""
+    if standing.counted_to is None or standing.counted is None or count.at.latest != standing.counted_to:
+        return standing.counted_to is not None and count.at.latest < standing.counted_to
+    return count.units >= standing.counted
+
+
 def _late(standing: Standing, on_hand: int, count: Count, promised: Promised) -> Judgement:
     """An older count says nothing any more; its documents were in the newer one."""
+    ignored = standing.counted_to is not None and count.at.latest < standing.counted_to
     if not count.documents:
-        return Judgement(standing, 0, ignored=True)
+        return Judgement(standing, 0, ignored)
     entered = _entered(standing, count.documents, count.at.earliest)
     standing = _promised_again(entered, count.at.earliest, promised)
-    return Judgement(standing, _by_documents(standing) - on_hand, ignored=True)
+    return Judgement(standing, _by_documents(standing) - on_hand, ignored)
 
 
 def _entered(standing: Standing, documents: Iterable[Document], at: Instant) -> Standing:

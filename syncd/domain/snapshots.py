@@ -1,9 +1,9 @@
 """An authority's snapshot enters the books: what a level's count comes to, and what a person is asked about it."""
 
 from dataclasses import dataclass
-from typing import Final
 
 from syncd.domain.authority import (
+    NEW,
     Count,
     Document,
     Judgement,
@@ -24,8 +24,6 @@ from syncd.domain.errors import InvalidChange
 from syncd.domain.ids import ChannelId, LevelKey, OrderId, OrderKey
 from syncd.domain.ledger import SYNCD, Cause
 from syncd.domain.quantities import Quantity
-
-NOTHING: Final = Standing()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +66,7 @@ class EndSnapshot:
 
 
 def take(books: Books, snapshot: Snapshot, *, zeroes: bool = False) -> int:
+    """Returns how many of the counts were older than what is known already."""
     documents = _new_documents(books, snapshot)
     ignored = 0
     reason = "authority_count_without_it" if zeroes else "authority_count"
@@ -78,7 +77,7 @@ def take(books: Books, snapshot: Snapshot, *, zeroes: bool = False) -> int:
         ignored += _count(books, snapshot, key, units, told, reason)
     for key, left in (documents or {}).items():
         if books.setup.authority.get(key.location) == snapshot.channel:
-            standing, on_hand = books.standings.get(key, NOTHING), books.level(key).on_hand
+            standing, on_hand = books.standings.get(key, NEW), books.level(key).on_hand
             judgement = enter(standing, on_hand, left, snapshot.at, _promised(books, key))
             books.set_standing(key, judgement.standing)
             cause = Cause(actor=SYNCD, channel=snapshot.channel, event_id=snapshot.event_id)
@@ -95,7 +94,7 @@ def _count(
     reason: str,
 ) -> bool:
     books.create_sku(key.sku)
-    standing = books.standings.get(key, NOTHING)
+    standing = books.standings.get(key, NEW)
     on_hand = books.level(key).on_hand
     within = books.setup.books_within.get(key.location, 0)
     count = Count(units, snapshot.at, within, documents)
@@ -139,7 +138,7 @@ def heard(books: Books, key: LevelKey, units: int, cause: Cause) -> None:
     if not units:
         return
     within = books.setup.books_within[key.location]
-    judgement = tell(books.standings.get(key, NOTHING), _movement(books, units, cause), within)
+    judgement = tell(books.standings.get(key, NEW), _movement(books, units, cause), within)
     _follow(books, key, judgement)
 
 

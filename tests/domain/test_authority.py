@@ -252,6 +252,13 @@ def test_an_older_count_changes_nothing(house: House) -> None:
     assert house.on_hand == 10
 
 
+def test_of_two_counts_of_one_moment_the_lower_is_believed(house: House) -> None:
+    for units in (8, 9, 7, 12):
+        assert not house.counted(units, at=house.books.now)
+
+    assert house.on_hand == 7
+
+
 def test_the_same_count_again_changes_nothing(house: House) -> None:
     house.shipped("1", 2)
     house.counted(5)

@@ -68,8 +68,10 @@ class House:
     def counted(
         self, units: int, *, documents: list[tuple[str, str, int]] | None = None, at: int | None = None
     ) -> bool:
-        """The warehouse tells its count; True when it was older than what is known."""
-        at = self.books.now if at is None else at
+        """The warehouse tells its count, a moment later; True when it was older than what is known."""
+        if at is None:
+            self.later(1)
+            at = self.books.now
         told = None if documents is None else [(LEVEL, Document(*one)) for one in documents]
         snapshot = Snapshot(channel=ERP, at=Span(at, at), counts=[(LEVEL, units)], documents=told)
         ignored = TakeSnapshot(snapshot=snapshot).apply(self.books)
