@@ -160,7 +160,8 @@ class Desk:
         if known is None or (known.read_to is not None and read_to is None):
             wait = PATIENCE_SECONDS
             if account.differs_since is not None:
-                wait = max(wait, (SETTLE - (now - account.differs_since)) / 1000)
+                # Never longer than that: the difference is dated by the channel's clock, which may be ahead of ours.
+                wait = max(wait, min(SETTLE, SETTLE - (now - account.differs_since)) / 1000)
             known = self.asked[key] = Asked(due=anyio.current_time() + wait)
         known.read_to = read_to
         self.questions.ring()

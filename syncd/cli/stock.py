@@ -26,6 +26,7 @@ from syncd.cli.output import (
     when,
 )
 from syncd.cli.reach import reach
+from syncd.domain.quantities import LARGEST
 
 app = typer.Typer(no_args_is_help=True, help="What is there, per SKU and location.")
 
@@ -95,7 +96,7 @@ def show_one(sku: Sku, config: ConfigFile = None, socket: Socket = None, json: A
 def set_(
     sku: Sku,
     location: Location,
-    on_hand: Annotated[int, typer.Argument(metavar="N", min=0)],
+    on_hand: Annotated[int, typer.Argument(metavar="N", min=0, max=LARGEST)],
     reason: Reason,
     config: ConfigFile = None,
     socket: Socket = None,
@@ -111,7 +112,9 @@ def set_(
 def adjust(
     sku: Sku,
     location: Location,
-    by: Annotated[int, typer.Option("--by", metavar="N", help="Units that came, or below 0 went.")],
+    by: Annotated[
+        int, typer.Option("--by", metavar="N", min=-LARGEST, max=LARGEST, help="Units that came, or below 0 went.")
+    ],
     reason: Reason,
     config: ConfigFile = None,
     socket: Socket = None,

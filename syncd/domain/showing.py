@@ -202,5 +202,5 @@ def _drift(books: Books, listing: Listing, verdict: Verdict, *, may_enforce: boo
     if rule is DriftRule.ADOPT:
         adopt(books, listing, difference, "drift_adopted")
         settle_drift(books, listing, "taken over into the stock")
-    elif not _owed(listing) and rule is DriftRule.ENFORCE:
+    elif not _owed(listing):
         settle_drift(books, listing, "what the channel shows is what is wanted")

@@ -11,7 +11,7 @@ from syncd.storage.pool import Connection, connected
 pytestmark = pytest.mark.anyio
 
 SETUP = Setup(channels={}, locations=())
-DRIFT = Conflict(kind=ConflictKind.DRIFT, subject="shop|item|here", facts={"difference": 2})
+DRIFT = Conflict(kind=ConflictKind.DRIFT, subject="shop|item|here", facts={"difference": 2, "expected": 7})
 SETTLED = Resolution(kind=ConflictKind.DRIFT, subject="shop|item|here", how="taken over into the stock")
 
 
@@ -51,3 +51,17 @@ async def test_the_last_word_on_a_subject_stands(
 ) -> None:
     async with connected(database) as connection:
         assert await stored(connection, *groups) == states
+
+
+async def test_a_drift_that_goes_on_is_told_as_the_whole_way_since_it_opened(database: str) -> None:
+    first = Conflict(
+        kind=ConflictKind.DRIFT, subject="shop|item|here", facts={"expected": 13, "observed": 99, "difference": 86}
+    )
+    second = Conflict(
+        kind=ConflictKind.DRIFT, subject="shop|item|here", facts={"expected": 99, "observed": 98, "difference": -1}
+    )
+    async with connected(database) as connection:
+        await stored(connection, [first], [second])
+        facts = await connection.fetchval("SELECT facts FROM conflicts")
+
+    assert facts == {"expected": 13, "observed": 98, "difference": 85}

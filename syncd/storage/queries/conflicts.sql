@@ -1,11 +1,15 @@
 -- name: open
--- Open conflicts, or update the one that is open already for the same kind and subject.
+-- Open conflicts, or update the one that is open already for the same kind and subject. Each drift is told as a step
+-- from the last one; what a person decides on is the whole way since the conflict opened.
 INSERT INTO conflicts AS c (kind, subject, sku, location, channel, facts, opened_at, updated_at)
 SELECT kind, subject, sku, location, channel, facts::jsonb, $7, $7
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
      AS n (kind, subject, sku, location, channel, facts)
 ON CONFLICT (kind, subject) WHERE state = 'open' DO UPDATE
-SET facts = excluded.facts, sku = excluded.sku, location = excluded.location, updated_at = excluded.updated_at;
+SET facts = CASE WHEN c.kind = 'drift' THEN excluded.facts || jsonb_build_object(
+        'difference', coalesce((c.facts->>'difference')::bigint, 0) + (excluded.facts->>'difference')::bigint,
+        'expected', (excluded.facts->>'expected')::bigint - coalesce((c.facts->>'difference')::bigint, 0))
+    ELSE excluded.facts END, sku = excluded.sku, location = excluded.location, updated_at = excluded.updated_at;
 
 -- name: resolve
 -- Close what no longer holds.
