@@ -111,8 +111,9 @@ class Writer:
             outcomes = await self._call(write)
         except OutcomeUnknown as unknown:
             log.warning("write.in_doubt", channel=self.desk.channel, rows=len(write.rows), error=str(unknown))
-            self.desk.open_writes[write.write_id] = write
             await self._sure(DoubtWrite(write=write))
+            self.desk.open_writes[write.write_id] = write
+            self.desk.in_flight = None
             await self._pause(unknown)
             return
         except Rejected as refusal:
