@@ -185,6 +185,8 @@ class Reconciler:
     async def reconcile(self, *, apply: bool, actor: str) -> None:
         """Read the channel anew and judge it; with `apply`, a person says that what is owed may be written."""
         await self.read_catalogue(adopt=self.setup.first_sync is FirstSync.ADOPT)
+        if not apply and self.desk.record.first_synced_at is not None:
+            return  # what differs is to be seen as it is now, before it is judged and mended
         with anyio.move_on_after(RECONCILE_SECONDS):
             while self._waiting():
                 await self._cover()

@@ -164,3 +164,15 @@ async def test_a_file_that_would_empty_the_shops_is_held_until_a_person_decides(
         assert taken.returncode == 0, taken.stderr
         assert await site.daemon.level("SKU-0") == (0, 0)
         assert str(order.id)
+
+
+async def test_a_dry_run_shows_what_was_edited_by_hand_though_its_event_was_lost(building: Building) -> None:
+    async with building(hooks=False) as site:
+        await site.until_shown("CAP", 10)
+        await site.daemon.until_idle()
+        site.two.shop.set_available(site.two.items["CAP"], site.two.main, 3)
+
+        shown = await site.daemon.run("reconcile", "two", "--json")
+
+        assert shown.returncode == 1
+        assert "CAP" in shown.stdout

@@ -51,11 +51,13 @@ WHERE (channel, remote_id, remote_location) > ($1, $2, $3)
 ORDER BY channel, remote_id, remote_location LIMIT $7;
 
 -- name: differing_listings
--- Listings of a channel that show something else than they should, after a key; below zero counts as zero.
+-- Listings of a channel that show something else than they should, after a key; below zero counts as zero. While a
+-- reading is not judged yet, it is what they show.
 SELECT channel, sku, remote_id, remote_location, desired, expected, observed, observed_at, state, title
 FROM listings
 WHERE channel = $1 AND (remote_id, remote_location) > ($2, $3) AND sku IS NOT NULL AND tracked
-  AND greatest(coalesce(expected, observed), 0) IS DISTINCT FROM greatest(desired, 0)
+  AND greatest(CASE WHEN asked THEN coalesce(observed, expected) ELSE coalesce(expected, observed) END, 0)
+      IS DISTINCT FROM greatest(desired, 0)
   AND coalesce(expected, observed) IS NOT NULL AND desired IS NOT NULL
 ORDER BY remote_id, remote_location LIMIT $4;
 
