@@ -1,5 +1,6 @@
 """What is measured, each case a coroutine that returns figures. Whatever a round loses ends the run as failed."""
 
+import math
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -9,15 +10,21 @@ from typing import Final
 import anyio
 import asyncpg
 
+from syncd.channels.shopify.settings import CAPABILITIES
 from tests.bench import stand
 from tests.bench.books import faults
 from tests.bench.report import Figure, ratio
 from tests.bench.rivals import rivals
+from tests.bench.shop import WRITE_COST
 from tests.bench.stand import Daemon, Failed, LoadGenerator, Sent, ShopServer
 
 SKUS: Final = 10_000
 MEBIBYTE: Final = 1 << 20
 PAUSE_SECONDS: Final = 0.5
+CALLS_NEEDED: Final = math.ceil(1_000 / CAPABILITIES.batch)
+"""For a burst on 1,000 SKUs."""
+NARROW_RESTORE: Final = 4.0
+"""Query points per second, in a bucket that holds one call."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,11 +160,11 @@ async def reach(folder: Path, load: LoadGenerator, effort: Effort) -> list[Figur
         for _ in range(effort.rounds):
             await anyio.sleep(1)
             made, _ = await _burst(daemon, load, second)
-            calls.append(made / (1_000 / 100))
+            calls.append(made / CALLS_NEEDED)
         for _ in range(min(3, effort.rounds)):
-            await second.refill(capacity=40, restore=20)
-            made, seconds = await _burst(daemon, load, second)
-            waits.append(seconds / ((made * 10 - 40) / 20))
+            await second.refill(capacity=WRITE_COST, restore=NARROW_RESTORE)
+            _, seconds = await _burst(daemon, load, second)
+            waits.append(seconds / ((CALLS_NEEDED - 1) * WRITE_COST / NARROW_RESTORE))
             await second.refill(capacity=20_000, restore=1_000)
             await anyio.sleep(1)
         await _nothing_lost(daemon)
