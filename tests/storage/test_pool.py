@@ -136,7 +136,7 @@ async def test_readers_cannot_write_and_heal_after_their_connections_were_cut(em
                     async with database.reading() as connection:
                         assert await connection.fetchval("SELECT 1") == 1
                         break
-                except asyncpg.PostgresError as error:
+                except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
                     failed.append(error)
         assert all(is_connection_lost(error) for error in failed), failed
 
